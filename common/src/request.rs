@@ -1,0 +1,113 @@
+//! What a user asks for. Validated when it is accepted, stored as it is, and
+//! never changed afterwards.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{destination::Destination, names::Component, platform::Platform};
+
+/// A git repository and what to build from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitSource {
+    /// Where the repository is. Example: `https://git.example.org/hello.git`.
+    pub uri: String,
+    /// Branch, tag, full ref name or commit id; `None` is the remote's default
+    /// branch.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+}
+
+/// What kind of build is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildMode {
+    /// A release build: all tags.
+    Normal,
+    /// A throw-away build: the unique tag only.
+    Scratch,
+    /// A one-off fix of an older release: moves no floating tag.
+    Isolated {
+        /// The release. Example: `12.1`.
+        release: String,
+    },
+}
+
+/// What to do with the other platforms when one has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailurePolicy {
+    /// Let them finish, then fail.
+    FinishOthers,
+    /// Stop them at once.
+    StopOthers,
+}
+
+/// Bounds on one platform's build; `None` is the site's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory of each build container in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Wall-clock time of the build on the worker.
+    pub time: Option<Duration>,
+}
+
+impl Limits {
+    /// These limits, with those of `site` where these say nothing.
+    #[must_use]
+    pub fn or(self, site: Limits) -> Self {
+        Self { memory_bytes: self.memory_bytes.or(site.memory_bytes), time: self.time.or(site.time) }
+    }
+}
+
+/// Everything that a user asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildRequest {
+    /// What to build.
+    pub source: GitSource,
+    /// Platforms asked for; empty leaves it to the repository and the site.
+    pub platforms: Vec<Platform>,
+    /// Where the image goes; empty means one layout named after the component.
+    pub destinations: Vec<Destination>,
+    /// Component; `None` leaves it to the repository.
+    pub component: Option<Component>,
+    /// Koji target. Example: `f44-container-candidate`.
+    pub target: Option<String>,
+    /// Kind of build.
+    pub mode: BuildMode,
+    /// Release for a build that is not isolated; `None` leaves it to the labels.
+    pub release: Option<String>,
+    /// On whose behalf.
+    pub user: String,
+    /// Accept parents that only the worker's engine has.
+    pub allow_local_parents: bool,
+    /// Values for ARG instructions.
+    pub build_args: BTreeMap<String, String>,
+    /// Labels to set on the image.
+    pub labels: BTreeMap<String, String>,
+    /// Bounds on each platform's build.
+    pub limits: Limits,
+    /// What a failed platform does to the others; `None` is the site's choice.
+    pub failure_policy: Option<FailurePolicy>,
+}
+
+impl BuildRequest {
+    /// A request with nothing but a source.
+    pub fn new(uri: &str, reference: Option<&str>) -> Self {
+        Self {
+            source: GitSource { uri: uri.to_owned(), reference: reference.map(str::to_owned) },
+            platforms: Vec::new(),
+            destinations: Vec::new(),
+            component: None,
+            target: None,
+            mode: BuildMode::Normal,
+            release: None,
+            user: String::new(),
+            allow_local_parents: false,
+            build_args: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            limits: Limits::default(),
+            failure_policy: None,
+        }
+    }
+}

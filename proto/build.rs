@@ -1,0 +1,32 @@
+//! Compiles the protobuf sources in pure Rust, without a system `protoc`.
+//!
+//! Three things come out: the generated types, the descriptor set that gRPC
+//! reflection serves (comments included), and the digest that orchestrator and
+//! worker compare when they meet (comments excluded, so that a better comment
+//! does not part them).
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+
+const SERVICES: &[&str] = &["reactor/v1/build.proto", "reactor/v1/worker.proto", "reactor/v1/koji.proto"];
+const WORKER_CONTRACT: &str = "reactor/v1/worker.proto";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=reactor/v1");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+
+    let descriptors = protox::compile(SERVICES, ["."])?;
+    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+
+    let mut contract = protox::compile([WORKER_CONTRACT], ["."])?;
+    for file in &mut contract.file {
+        file.source_code_info = None;
+    }
+    let digest = Sha256::digest(contract.encode_to_vec());
+    fs::write(out.join("contract_digest"), format!("sha256:{}", hex::encode(digest)))?;
+
+    tonic_prost_build::configure().bytes(".").btree_map(".").compile_fds(descriptors)?;
+    Ok(())
+}
