@@ -1,1 +1,3 @@
-//! placeholder
+//! The orchestrator: the brain of reactor.
+
+pub mod pool;
