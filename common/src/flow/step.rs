@@ -81,10 +81,13 @@ pub trait Step<S>: Serialize + Send + Sync {
     const NAME: &'static str;
     /// The stage it belongs to.
     const STAGE: Stage;
-    /// How often and how long it may try.
-    const POLICY: fn() -> Policy = Policy::default;
     /// What it finds out or makes.
     type Output: Serialize + DeserializeOwned + Send;
+
+    /// How often and how long it may try.
+    fn policy(&self) -> Policy {
+        Policy::default()
+    }
 
     /// Does the work. May run again after a crash with the same inputs.
     fn run(&self, cx: &Context<'_, S>) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
@@ -188,7 +191,7 @@ impl<'a, S: Sync> Flow<'a, S> {
             Some(StepRecord::Started { attempt, .. }) => Some(attempt),
             Some(StepRecord::Skipped) | None => None,
         };
-        let policy = T::POLICY();
+        let policy = step.policy();
         for attempt in interrupted.unwrap_or(1).. {
             if self.cancel.is_cancelled() {
                 return Err(Failure::cancelled("the build was asked to stop").in_step(&name));
