@@ -260,6 +260,15 @@ impl<'a, S: Sync> Flow<'a, S> {
         }
     }
 
+    /// Whether a step ever began, however it ended.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn began<T: Step<S>>(&self) -> Result<bool, Failure> {
+        let last = self.journal.last(&self.name_of::<T>()).await?;
+        Ok(last.is_some_and(|record| record != StepRecord::Skipped))
+    }
+
     async fn attempt<T: Step<S>>(
         &self,
         step: &T,
