@@ -14,7 +14,7 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::services::BuildServices;
+use crate::{config::Site, services::BuildServices};
 
 /// Freezes the settings.
 #[derive(Serialize)]
@@ -43,6 +43,19 @@ impl Step<BuildServices> for FreezeSettings {
     type Output = Settings;
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Settings, Failure> {
-        Ok(cx.services.shared.site.build_settings())
+        Ok(Settings::from(&cx.services.shared.site))
+    }
+}
+
+impl From<&Site> for Settings {
+    fn from(site: &Site) -> Self {
+        Self {
+            default_platforms: site.default_platforms().to_vec(),
+            limits: site.limits(),
+            queue_deadline: site.builds.queue_deadline.duration(),
+            attempts: site.builds.attempts,
+            failure_policy: site.builds.failure_policy,
+            format: site.publication.manifest_format,
+        }
     }
 }

@@ -124,6 +124,17 @@ impl Pool {
         }
     }
 
+    /// There will be no worker for a platform: orders that wait for one end.
+    pub fn give_up(&self, platform: &Platform, reason: &str) {
+        let mut state = self.lock();
+        let served = state.members.values().any(|member| member.platforms.contains(platform));
+        for entry in state.orders.values_mut() {
+            if !served && entry.order.platform == *platform {
+                entry.give_up(reason);
+            }
+        }
+    }
+
     /// A worker has answered. `false` when the order is not (or no longer) its.
     pub fn finish(&self, worker: &WorkerId, order: &WorkOrderId, outcome: WorkOutcome) -> bool {
         let mut state = self.lock();

@@ -19,6 +19,8 @@ pub enum Update {
     Reattached(WorkerId),
     /// The worker is gone. The last update.
     Lost(WorkerId, String),
+    /// There will be no worker for it. The last update.
+    Hopeless(String),
     /// The worker answered. The last update.
     Finished(WorkerId, Box<WorkOutcome>),
 }
@@ -120,6 +122,13 @@ impl Entry {
         if self.is_with(worker) {
             self.place = Place::Done;
             self.tell(Update::Lost(worker.clone(), reason.to_owned()));
+        }
+    }
+
+    pub(super) fn give_up(&mut self, reason: &str) {
+        if matches!(self.place, Place::Waiting | Place::Expected(_)) {
+            self.place = Place::Done;
+            self.tell(Update::Hopeless(reason.to_owned()));
         }
     }
 

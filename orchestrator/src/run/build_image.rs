@@ -156,6 +156,7 @@ impl Follow<'_, '_> {
                         self.note(Some(worker.clone()), WorkerStatus::Lost, &reason).await?;
                         return Err(stopping.map_or_else(|| self.lost(&worker, &reason), |s| s.failure));
                     }
+                    Some(Update::Hopeless(reason)) => return Err(self.hopeless(&reason)),
                     None => return Err(stopping.map_or_else(|| self.forgotten(), |s| s.failure)),
                 },
                 () = cancel.cancelled(), if stopping.is_none() => {
@@ -211,6 +212,12 @@ impl Follow<'_, '_> {
     fn lost(&self, worker: &WorkerId, reason: &str) -> Failure {
         let message = format!("the worker {worker} was lost while it built {}: {reason}", self.id);
         self.step.failure(FailureClass::Infrastructure, "worker.lost", message)
+    }
+
+    fn hopeless(&self, reason: &str) -> Failure {
+        self.step
+            .failure(FailureClass::Capacity, "worker.cannot_start", reason.to_owned())
+            .with_advice("is the container engine running, and may this user reach its socket?")
     }
 
     fn waited_too_long(&self, waiting: &str) -> Failure {
