@@ -169,6 +169,13 @@ pub struct Tag(String);
 
 text_newtype!(Tag);
 
+impl Tag {
+    /// The tag that is meant where none is named.
+    pub fn latest() -> Self {
+        Self("latest".to_owned())
+    }
+}
+
 impl FromStr for Tag {
     type Err = ParseError;
 

@@ -106,7 +106,9 @@ impl Supervisor {
 
     /// Runs one build to its end, unless this process ends first.
     async fn drive(&self, build: &BuildId) {
-        let token = CancellationToken::new();
+        // A child of the shutdown: a process that ends stops its builds, and leaves
+        // them for the next one.
+        let token = self.services.shutdown.child_token();
         {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             if running.insert(build.clone(), token.clone()).is_some() {
@@ -129,12 +131,6 @@ impl Supervisor {
         if history.cancel_reason.is_some() {
             token.cancel();
         }
-        let stopper = token.clone();
-        let shutdown = self.services.shutdown.clone();
-        let end = token.child_token();
-        let watcher = tokio_util::task::AbortOnDropHandle::new(tokio::task::spawn(async move {
-            tokio::select! { () = shutdown.cancelled() => stopper.cancel(), () = end.cancelled() => {} }
-        }));
 
         let stamp = BuildStamp { build: build.clone(), created_at: history.created_at };
         let services = BuildServices { shared: self.services.clone(), stamp };
@@ -142,7 +138,6 @@ impl Supervisor {
         let flow = Flow::new(&services, &journal, token.clone());
         let mut plan = None;
         let outcome = plan_and_run(&flow, &services, &history, &mut plan).await;
-        drop(watcher);
         if let Err(failures) = &outcome {
             if failures.primary.code == JOURNAL_FAILED {
                 return Err(failures.primary.clone());

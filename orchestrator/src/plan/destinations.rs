@@ -6,6 +6,7 @@ use common::{
     destination::Destination,
     failure::{Failure, FailureClass},
     flow::{Context, Policy, Stage, Step},
+    image::Tag,
     names::Component,
 };
 use registry_client::{Registry as _, Selector};
@@ -60,7 +61,7 @@ impl Step<BuildServices> for CheckDestinations<'_> {
 /// is there and lets us in.
 async fn check(services: &BuildServices, target: &Target) -> Result<(), Failure> {
     let registry = services.open(target).await?;
-    registry.head_manifest(&Selector::latest()).await?;
+    registry.head_manifest(&Selector::Tag(Tag::latest())).await?;
     Ok(())
 }
 

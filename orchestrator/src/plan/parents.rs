@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use common::{
     failure::{Failure, FailureClass},
     flow::{Context, Policy, Stage, Step},
-    image::ImageReference,
+    image::{ImageReference, Tag},
     work::Parent,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use registry_client::Selector;
+use registry_client::{Selector, resolve::resolve};
 use serde::{Deserialize, Serialize};
 
 use super::platforms::SelectedPlatform;
@@ -102,7 +102,7 @@ impl PinParents<'_> {
         selected: &SelectedPlatform,
     ) -> Result<Option<ImageReference>, Failure> {
         let services = &cx.services.shared;
-        let reference = services.site.qualify(written);
+        let reference = qualify(written, &services.site.source_registry)?;
         let Some(host) = &reference.host else {
             let message = format!("the parent {written} names no registry and the site has no default");
             return Err(Failure::new(FailureClass::Parent, "parent.no_registry", message));
@@ -110,10 +110,10 @@ impl PinParents<'_> {
         let selector = match (&reference.digest, &reference.tag) {
             (Some(digest), _) => Selector::Digest(digest.clone()),
             (None, Some(tag)) => Selector::Tag(tag.clone()),
-            (None, None) => Selector::latest(),
+            (None, None) => Selector::Tag(Tag::latest()),
         };
         let registry = services.registries.repository(host, &reference.repository);
-        let found = registry_client::resolve(&registry, &selector, &selected.architecture).await;
+        let found = resolve(&registry, &selector, &selected.architecture).await;
         let failure = match found {
             Ok(image) => {
                 let pinned = reference.by_digest(image.manifest.digest);
@@ -130,6 +130,18 @@ impl PinParents<'_> {
         cx.warn("parent.local", text).await?;
         Ok(None)
     }
+}
+
+/// The reference with a registry: that of the site where it names none.
+fn qualify(written: &ImageReference, source_registry: &str) -> Result<ImageReference, Failure> {
+    if written.host.is_some() {
+        return Ok(written.clone());
+    }
+    let host = source_registry.parse().map_err(|error: common::ParseError| {
+        Failure::from_error(FailureClass::Infrastructure, "config.source_registry", &error)
+            .with_advice("correct source_registry in the site's configuration")
+    })?;
+    Ok(ImageReference { host: Some(host), ..written.clone() })
 }
 
 /// A missing parent is the repository's fault, an unreachable registry is not.

@@ -51,15 +51,15 @@ impl Step<BuildServices> for ReadRepository<'_> {
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<RepositoryFacts, Failure> {
         let tree = cx.services.source_tree(&self.request.source, self.resolved, cx.cancel).await?;
-        tree.check_links().await?;
-        for path in tree.submodules().await? {
+        tree.check_links()?;
+        for path in tree.submodules() {
             let text = format!("the submodule '{path}' is left out: submodules are not fetched");
             cx.warn("source.submodule_ignored", text).await?;
         }
-        let text = tree.read(DOCKERFILE).await?.ok_or_else(|| no_dockerfile(self.resolved))?;
+        let text = tree.read(DOCKERFILE)?.ok_or_else(|| no_dockerfile(self.resolved))?;
         let dockerfile = Dockerfile::parse(&text)?;
         let labels = dockerfile.labels(&self.request.build_args)?;
-        let rules = match tree.read(CONTAINER_YAML).await? {
+        let rules = match tree.read(CONTAINER_YAML)? {
             Some(text) => ContainerYaml::parse(&text)?,
             None => ContainerYaml::default(),
         };

@@ -58,7 +58,7 @@ impl Tags {
             if let Some(version) = version {
                 tags.floating.push(tag(version)?);
             }
-            let latest = tag("latest")?;
+            let latest = Tag::latest();
             if !tags.floating.contains(&latest) {
                 tags.floating.push(latest);
             }

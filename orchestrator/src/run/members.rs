@@ -61,7 +61,7 @@ impl BuiltMember {
             .map_err(|error| contradiction(image, format!("its manifest is not readable: {error}")))?;
         check_manifest(image, &manifest)?;
         for blob in image.layers.iter().map(|layer| &layer.blob).chain([&image.config]) {
-            if !staging.has_blob(&blob.digest).await? {
+            if !staging.has_blob(blob).await? {
                 return Err(contradiction(image, format!("the blob {} was not uploaded", blob.digest)));
             }
         }

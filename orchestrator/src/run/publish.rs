@@ -9,7 +9,9 @@ use common::{
     work::{Descriptor, ManifestFormat},
 };
 use futures::future::join_all;
-use registry_client::{Registry as _, Selector, build_index, copy_manifest_by_digest, verify};
+use registry_client::{
+    Registry as _, Selector, copy::copy_manifest_by_digest, index::build_index, verify::verify,
+};
 use serde::Serialize;
 
 use super::{BuiltMember, Failures};
