@@ -14,11 +14,14 @@ MACHINE=testkit/machine
 DEMO=target/demo
 BIN=${CARGO_TARGET_DIR:-target}/debug
 KEEP=no
+# Who started the engine that --keep left: a later run has to know it.
+KEPT=$STATE/demo.engine
 ENGINE=running
 
-# Stops what this run started; what ran before stays as it was.
+# Stops the demo's registry and git server, and the engine if the demo started it.
 stop_services() {
     trap - EXIT
+    rm -f "$KEPT"
     "$MACHINE/git-server.sh" stop demo
     "$MACHINE/registry.sh" stop demo
     [ "$ENGINE" = running ] || "$MACHINE/engine.sh" stop
@@ -28,7 +31,7 @@ case "${1:-}" in
 '') ;;
 --keep) KEEP=yes ;;
 --stop)
-    ENGINE=started
+    [ ! -r "$KEPT" ] || ENGINE=$(<"$KEPT")
     stop_services
     exit 0
     ;;
@@ -46,6 +49,7 @@ step "What this machine lacks"
 
 step "Engine, and emulation of aarch64"
 ENGINE=$("$MACHINE/engine.sh" start)
+[ ! -r "$KEPT" ] || ENGINE=$(<"$KEPT")
 "$MACHINE/emulation.sh" start x86_64 aarch64 >/dev/null
 
 step "The programs (cargo build; the first time takes some minutes)"
@@ -80,18 +84,22 @@ PYTHON
 
 step "Both members, run by the engine"
 for architecture in amd64 arm64; do
+    image=reactor-demo:$architecture
     skopeo --insecure-policy copy --quiet --override-arch "$architecture" "oci:$DEMO/hello${TAG:+:$TAG}" \
-        "docker-archive:$DEMO/$architecture.tar:reactor-demo:$architecture"
+        "docker-archive:$DEMO/$architecture.tar:$image"
     docker load --quiet --input "$DEMO/$architecture.tar" >/dev/null
-    docker run --rm --platform "linux/$architecture" "reactor-demo:$architecture" "$architecture"
-    docker rmi --force "reactor-demo:$architecture" >/dev/null
     rm "$DEMO/$architecture.tar"
+    ran=0
+    docker run --rm --platform "linux/$architecture" "$image" "$architecture" || ran=$?
+    docker rmi --force "$image" >/dev/null
+    [ "$ran" -eq 0 ] || die "the member for $architecture ended with exit code $ran"
 done
 
 step "Stopping"
 if [ "$KEEP" = yes ]; then
     trap - EXIT
-    say "left running: the engine, the registry at $REGISTRY, the git server at $GIT; stop them: ./examples/demo.sh --stop"
+    echo "$ENGINE" >"$KEPT"
+    say "left running: the registry at $REGISTRY, the git server at $GIT, the engine; stop what the demo started: ./examples/demo.sh --stop"
 else
     stop_services
 fi
