@@ -1,5 +1,7 @@
 //! The binary as a process: what it prints, what it answers, how it ends.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 use std::{process::Stdio, time::Duration};
 
 use common::service::{ConnectOptions, Connection, ServiceAddress, connect, version_line};
