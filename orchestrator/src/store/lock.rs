@@ -28,6 +28,10 @@ impl DirectoryLock {
             .mode(0o700)
             .create(directory)
             .map_err(|e| StoreError::io("create", directory, e))?;
+        // Best effort: the directory above may not be ours to open.
+        if let Some(Ok(above)) = directory.parent().map(File::open) {
+            let _ = above.sync_all();
+        }
         let path = directory.join(FILE_NAME);
         let mut file = OpenOptions::new()
             .write(true)

@@ -14,6 +14,7 @@ mod group;
 mod journal;
 mod list;
 mod lock;
+pub mod logs;
 mod rows;
 #[cfg(test)]
 mod tests;
