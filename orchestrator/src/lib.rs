@@ -1,1 +1,3 @@
-//! placeholder
+//! The orchestrator.
+
+pub mod repository;
