@@ -1,1 +1,3 @@
-//! placeholder
+//! Real servers and made-up inputs for the tests of the other crates.
+
+pub mod git;

@@ -1,0 +1,29 @@
+//! The user's repository: finding the commit, fetching it, and understanding
+//! what is in it.
+//!
+//! Nothing here makes a working tree. A commit is fetched into a bare
+//! repository and its files are read from git's own objects, so that no link,
+//! path or hook of a hostile repository ever meets the file system. The build
+//! context is written straight from those objects.
+
+mod address;
+// pub mod container_yaml;
+// pub mod context;
+mod credentials;
+// pub mod dockerfile;
+// pub mod dockerignore;
+mod error;
+pub mod fetch;
+mod host_keys;
+mod links;
+mod near;
+mod remote;
+#[cfg(test)]
+mod remote_tests;
+pub mod source;
+pub mod tree;
+
+pub use error::SourceError;
+pub use fetch::fetch;
+pub use source::{CommitId, GitAccess, ResolvedSource, resolve};
+pub use tree::SourceTree;
