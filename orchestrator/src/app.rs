@@ -25,7 +25,10 @@ use crate::{
     pool::{Pool, PoolSettings, TicketMaker},
     repository::GitAccess,
     services::{LayoutRoot, Services},
-    store::{LogSettings, LogStore, Store, StoreError},
+    store::{
+        Store, StoreError,
+        logs::{LogError, LogLimits, LogStore},
+    },
     supervisor::Supervisor,
 };
 
@@ -54,6 +57,9 @@ pub enum AppError {
     /// The store cannot be opened.
     #[error("cannot open the state directory")]
     Store(#[from] StoreError),
+    /// The logs cannot be opened.
+    #[error("cannot open the logs")]
+    Logs(#[from] LogError),
     /// The address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -118,9 +124,8 @@ impl App {
         let services = Arc::new(Services {
             logs: LogStore::open(
                 &state_directory,
-                LogSettings { limit: site.builds.log_limit.bytes(), ..LogSettings::default() },
-            )
-            .await?,
+                LogLimits { build_bytes: site.builds.log_limit.bytes(), ..LogLimits::default() },
+            )?,
             store,
             pool: pool.clone(),
             launcher,
@@ -258,13 +263,18 @@ fn git_access(site: &Site) -> GitAccess {
         ssh_key_file: site.git.ssh_key_file.clone(),
         ssh_known_hosts_file: site.git.ssh_known_hosts_file.clone(),
         timeout: site.git.timeout.duration(),
+        allow_local: true,
     }
 }
 
-fn layout_root(site: &Site, foreground: bool, state_directory: &std::path::Path) -> Result<LayoutRoot, AppError> {
+fn layout_root(
+    site: &Site,
+    foreground: bool,
+    state_directory: &std::path::Path,
+) -> Result<LayoutRoot, AppError> {
     if foreground {
-        let here = std::env::current_dir()
-            .map_err(|source| AppError::State { path: PathBuf::from("."), source })?;
+        let here =
+            std::env::current_dir().map_err(|source| AppError::State { path: PathBuf::from("."), source })?;
         return Ok(LayoutRoot::Free(here));
     }
     let root = site.publication.layout_root.clone().unwrap_or_else(|| state_directory.join("layouts"));

@@ -22,7 +22,7 @@ use crate::{
     plan::Target,
     pool::{Pool, TicketMaker},
     repository::{self, GitAccess, ResolvedSource, SourceTree},
-    store::{LogStore, Store},
+    store::{Store, logs::LogStore},
 };
 
 /// What all builds share.
@@ -130,7 +130,7 @@ impl BuildServices {
     /// A directory that is something else than a layout, or cannot be made.
     pub async fn open(&self, target: &Target) -> Result<Box<dyn Registry>, Failure> {
         match target {
-            Target::Layout { directory } => Ok(Box::new(Layout::open_or_create(directory).await?)),
+            Target::Layout { directory } => Ok(Box::new(Layout::create(directory).await?)),
             Target::Registry { host, repository, .. } => {
                 Ok(Box::new(self.shared.registries.repository(host, repository)))
             }
@@ -159,7 +159,7 @@ impl BuildServices {
 /// # Errors
 /// The directory cannot be made.
 pub async fn open_staging(work_directory: &Path, build: &BuildId) -> Result<Layout, Failure> {
-    Ok(Layout::open_or_create(&build_directory(work_directory, build).join("image")).await?)
+    Ok(Layout::create(build_directory(work_directory, build).join("image")).await?)
 }
 
 /// The build's own directory.
@@ -169,6 +169,10 @@ pub fn build_directory(work_directory: &Path, build: &BuildId) -> PathBuf {
 
 /// A failure of this machine's own disk.
 pub fn disk_failure(what: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(FailureClass::Infrastructure, "orchestrator.disk", format!("{what} {}: {error}", path.display()))
-        .with_advice("look at free space and permissions of the state directory")
+    Failure::new(
+        FailureClass::Infrastructure,
+        "orchestrator.disk",
+        format!("{what} {}: {error}", path.display()),
+    )
+    .with_advice("look at free space and permissions of the state directory")
 }

@@ -62,7 +62,8 @@ impl Supervisor {
     /// # Errors
     /// The store failed.
     pub async fn cancel(&self, build: &BuildId, reason: &str) -> Result<History, StoreError> {
-        let history = self.services.store.command(build, Command::Cancel { reason: reason.to_owned() }).await?;
+        let history =
+            self.services.store.command(build, Command::Cancel { reason: reason.to_owned() }).await?;
         if history.cancel_reason.is_some() {
             let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(token) = running.get(build) {
@@ -122,7 +123,11 @@ impl Supervisor {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(build);
     }
 
-    async fn drive_to_the_end(&self, build: &BuildId, token: &CancellationToken) -> Result<&'static str, Failure> {
+    async fn drive_to_the_end(
+        &self,
+        build: &BuildId,
+        token: &CancellationToken,
+    ) -> Result<&'static str, Failure> {
         let store = &self.services.store;
         let history = store.command(build, Command::Claim).await?;
         if history.state.is_final() {

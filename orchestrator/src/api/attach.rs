@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::{ConnectionSettings, store_status, streams::Out};
+use super::{ConnectionSettings, log_status, streams::Out};
 use crate::{
     pool::{Attachment, Credentials, ToWorker},
     services::Services,
@@ -123,7 +123,7 @@ impl Connection {
             batch.records.into_iter().map(TryInto::try_into).collect::<Result<_, BadField>>()?;
         let up_to = match order.build() {
             Some(build) if self.services.pool.holds(worker, &order) => {
-                self.services.logs.append(&build, Some(&order), records).await.map_err(store_status)?
+                self.services.logs.append(&build, Some(&order), records).await.map_err(log_status)?
             }
             // An order that the worker lost or never had: acknowledged, so that
             // it lets go of the text, and stored nowhere.

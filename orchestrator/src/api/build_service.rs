@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common::{
     ParseError,
     failure::{Failure, FailureClass},
-    flow::{StepRecord, Step as _, state::History},
+    flow::{StepRecord, state::History},
     names::BuildId,
     platform::Platform,
     request::BuildRequest,
@@ -61,7 +61,8 @@ impl BuildApi {
 
     /// What can be known to be wrong before anything is stored.
     fn check(&self, request: &BuildRequest) -> Result<(), Failure> {
-        let unknown = |error: &ParseError| Failure::from_error(FailureClass::User, "plan.unknown_platform", error);
+        let unknown =
+            |error: &ParseError| Failure::from_error(FailureClass::User, "plan.unknown_platform", error);
         let table = self.services.site.platform_table();
         for platform in &request.platforms {
             table.architecture(platform).map_err(|error| unknown(&error))?;
@@ -118,8 +119,9 @@ impl BuildService for BuildApi {
             1..=MAX_PAGE => page_size,
             _ => return Err(BadField::new("page_size", format!("at most {MAX_PAGE} builds a page")).into()),
         };
-        let states = states.into_iter().map(|number| build_state("states", number)).collect::<Result<_, _>>()?;
-        let query = ListQuery { page_size, page_token: (!page_token.is_empty()).then_some(page_token), states };
+        let states =
+            states.into_iter().map(|number| build_state("states", number)).collect::<Result<_, _>>()?;
+        let query = ListQuery { page_size, page_token, states };
         let page = self.services.store.list(&query).await.map_err(store_status)?;
         let builds = page.builds.iter().map(|(id, history)| as_message(id, history)).collect();
         let next_page_token = page.next_page_token.unwrap_or_default();
@@ -156,7 +158,9 @@ impl BuildService for BuildApi {
         };
         let (services, token) = (self.services.clone(), self.shutdown.token.clone());
         let wanted = streams::WantedLogs { build: id, platform, offset, follow };
-        Ok(Response::new(streams::send(&self.shutdown, move |out| streams::logs(services, wanted, out, token))))
+        Ok(Response::new(streams::send(&self.shutdown, move |out| {
+            streams::logs(services, wanted, out, token)
+        })))
     }
 
     async fn cancel_build(
@@ -179,7 +183,9 @@ fn as_message(id: &BuildId, history: &History) -> v1::Build {
     let name = <ResolveSource<'_> as common::flow::Step<BuildServices>>::NAME;
     let commit = match history.steps.get(name) {
         Some(StepRecord::Succeeded { output, .. }) => {
-            serde_json::from_value::<ResolvedSource>(output.clone()).ok().map(|resolved| resolved.commit.to_string())
+            serde_json::from_value::<ResolvedSource>(output.clone())
+                .ok()
+                .map(|resolved| resolved.commit.to_string())
         }
         _ => None,
     };

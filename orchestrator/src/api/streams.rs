@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::store_status;
+use super::{log_status, store_status};
 use crate::services::Services;
 
 /// Messages that may be unsent to one client.
@@ -101,7 +101,7 @@ pub(super) async fn logs(
 ) -> Result<(), Status> {
     let WantedLogs { build, platform, mut offset, follow } = wanted;
     let mut newest = services.store.subscribe(&build).await.map_err(store_status)?;
-    let mut written = services.logs.subscribe(&build).await.map_err(store_status)?;
+    let mut written = services.logs.subscribe(&build).await.map_err(log_status)?;
     loop {
         newest.mark_unchanged();
         written.mark_unchanged();
@@ -110,7 +110,7 @@ pub(super) async fn logs(
         let history = services.store.history(&build).await.map_err(store_status)?;
         let ended = history.is_none_or(|history| history.state.is_final());
         let page =
-            services.logs.read(&build, offset, platform.as_ref(), LOG_BYTES).await.map_err(store_status)?;
+            services.logs.read(&build, offset, platform.as_ref(), LOG_BYTES).await.map_err(log_status)?;
         offset = page.next_offset;
         let end = page.at_end && (ended || !follow);
         if end || !page.records.is_empty() {
@@ -123,7 +123,7 @@ pub(super) async fn logs(
         if page.at_end {
             tokio::select! {
                 changed = written.changed() => if changed.is_err() {
-                    written = services.logs.subscribe(&build).await.map_err(store_status)?;
+                    written = services.logs.subscribe(&build).await.map_err(log_status)?;
                 },
                 changed = newest.changed() => if changed.is_err() {
                     newest = services.store.subscribe(&build).await.map_err(store_status)?;

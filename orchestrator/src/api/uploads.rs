@@ -3,7 +3,11 @@
 use std::{io::SeekFrom, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use common::{image::Digest, names::BuildId, work::{Descriptor, WorkOrder}};
+use common::{
+    image::Digest,
+    names::BuildId,
+    work::{Descriptor, WorkOrder},
+};
 use proto::{
     convert::{BadField, failure_status},
     v1,
@@ -59,11 +63,12 @@ pub(super) async fn find(
     if digests.len() > MAX_DIGESTS {
         return Err(BadField::new("digests", format!("at most {MAX_DIGESTS} at a time")).into());
     }
-    let staging = open_staging(&services.work_directory, &order.build).await.map_err(|f| failure_status(&f))?;
+    let staging =
+        open_staging(&services.work_directory, &order.build).await.map_err(|f| failure_status(&f))?;
     let mut present = Vec::new();
     for text in digests {
         let digest: Digest = text.parse().map_err(BadField::from)?;
-        if staging.has_blob(&digest).await.map_err(|error| failure_status(&error.into()))? {
+        if staging.stat_blob(&digest).await.map_err(|error| failure_status(&error.into()))?.is_some() {
             present.push(text.clone());
         }
     }
@@ -90,18 +95,14 @@ pub(super) async fn receive(
     let digest: Digest = header.digest.parse().map_err(BadField::from)?;
     let blob = Descriptor { media_type: "application/octet-stream".to_owned(), digest, size: header.size };
     let failed = |error: registry_client::RegistryError| failure_status(&error.into());
-    let staging = open_staging(&services.work_directory, &order.build).await.map_err(|f| failure_status(&f))?;
-    let mut writer = staging.blob_writer().await.map_err(failed)?;
-    let mut received = 0_u64;
+    let staging =
+        open_staging(&services.work_directory, &order.build).await.map_err(|f| failure_status(&f))?;
+    let mut writer = staging.blob_writer(blob.size).await.map_err(failed)?;
     while let Some(part) = next(inbound).await? {
         let v1::upload_blob_request::Part::Data(data) = part else {
             return Err(Status::invalid_argument("the header of an upload comes only once"));
         };
-        received += data.len() as u64;
-        if received > blob.size {
-            return Err(Status::invalid_argument(format!("more than the {} bytes of the header came", blob.size)));
-        }
-        writer.write(data).await.map_err(failed)?;
+        writer.write(&data).await.map_err(failed)?;
     }
     writer.finish(&blob).await.map_err(failed)?;
     Ok(v1::UploadBlobResponse { digest: blob.digest.to_string(), size: blob.size })

@@ -160,11 +160,8 @@ fn credentials(hello: v1::Hello) -> Result<Credentials, Status> {
             env!("CARGO_PKG_VERSION"),
         )));
     }
-    let platforms: BTreeSet<_> = hello
-        .platforms
-        .iter()
-        .map(|text| text.parse().map_err(BadField::from))
-        .collect::<Result<_, _>>()?;
+    let platforms: BTreeSet<_> =
+        hello.platforms.iter().map(|text| text.parse().map_err(BadField::from)).collect::<Result<_, _>>()?;
     if platforms.is_empty() {
         return Err(BadField::new("platforms", "a worker builds for at least one platform").into());
     }

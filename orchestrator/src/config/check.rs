@@ -96,8 +96,12 @@ impl Site {
     fn check_tls(&self) -> Result<(), ConfigError> {
         let tls = &self.service.tls;
         match (&tls.certificate_file, &tls.key_file) {
-            (Some(_), None) => self.invalid("service.tls.certificate_file", "service.tls.key_file is missing"),
-            (None, Some(_)) => self.invalid("service.tls.key_file", "service.tls.certificate_file is missing"),
+            (Some(_), None) => {
+                self.invalid("service.tls.certificate_file", "service.tls.key_file is missing")
+            }
+            (None, Some(_)) => {
+                self.invalid("service.tls.key_file", "service.tls.certificate_file is missing")
+            }
             _ => Ok(()),
         }
     }

@@ -278,10 +278,7 @@ impl Site {
 
     /// Bounds for builds that name none.
     pub fn limits(&self) -> Limits {
-        Limits {
-            memory_bytes: self.builds.memory.map(Size::bytes),
-            time: Some(self.builds.time.duration()),
-        }
+        Limits { memory_bytes: self.builds.memory.map(Size::bytes), time: Some(self.builds.time.duration()) }
     }
 
     /// What the site says about a registry, if anything.

@@ -118,7 +118,8 @@ async fn keep_running(inner: Arc<Inner>, platform: Platform) {
             entry.failed
         };
         if failed >= MAX_STARTS {
-            let reason = format!("a local worker for {platform} ended {failed} times: {ending}{}", tail(&log));
+            let reason =
+                format!("a local worker for {platform} ended {failed} times: {ending}{}", tail(&log));
             inner.pool.give_up(&platform, &reason);
             return;
         }
@@ -154,7 +155,12 @@ async fn run(inner: &Inner, platform: &Platform, id: &WorkerId, log: &Path) -> S
     }
 }
 
-fn start(inner: &Inner, platform: &Platform, id: &WorkerId, log: &Path) -> std::io::Result<tokio::process::Child> {
+fn start(
+    inner: &Inner,
+    platform: &Platform,
+    id: &WorkerId,
+    log: &Path,
+) -> std::io::Result<tokio::process::Child> {
     let settings = &inner.settings;
     std::fs::create_dir_all(&settings.directory)?;
     let log = File::create(log)?;

@@ -33,7 +33,7 @@ impl Step<BuildServices> for MakeContext<'_> {
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Descriptor, Failure> {
         let services = cx.services;
         let tree = services.source_tree(self.source, self.resolved, cx.cancel).await?;
-        let limit = services.shared.site.max_context_bytes();
+        let limit = services.shared.site.builds.max_context.bytes();
         let context =
             tree.write_context(self.dockerfile_path, &services.context_directory(), limit, cx.cancel).await?;
         services.say(cx.name, &format!("context {} ({} bytes)", context.digest, context.size)).await;

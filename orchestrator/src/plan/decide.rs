@@ -3,8 +3,8 @@
 use common::{failure::Failure, flow::Flow, request::BuildRequest};
 
 use super::{
-    CheckDestinations, FetchSource, FreezeSettings, MakeContext, PinParents, Plan, PlatformPlan, ReadRepository,
-    ResolveSource, SelectPlatforms, Tags,
+    CheckDestinations, FetchSource, FreezeSettings, MakeContext, PinParents, Plan, PlatformPlan,
+    ReadRepository, ResolveSource, SelectPlatforms, Tags,
 };
 use crate::services::{BuildServices, BuildStamp};
 
@@ -27,13 +27,12 @@ pub async fn decide(
     let platforms = flow
         .run(SelectPlatforms {
             asked: &request.platforms,
-            rules: &facts.platforms,
-            site: &settings.default_platforms,
+            limits: &facts.platforms,
+            default_platforms: &settings.default_platforms,
         })
         .await?;
-    let targets = flow
-        .run(CheckDestinations { asked: &request.destinations, component: &facts.component })
-        .await?;
+    let targets =
+        flow.run(CheckDestinations { asked: &request.destinations, component: &facts.component }).await?;
     let pinned = flow
         .run(PinParents {
             dockerfile: &facts.dockerfile,

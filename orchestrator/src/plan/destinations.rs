@@ -9,7 +9,7 @@ use common::{
     image::Tag,
     names::Component,
 };
-use registry_client::{Registry as _, Selector};
+use registry_client::Selector;
 use serde::Serialize;
 
 use super::Target;
@@ -72,8 +72,9 @@ fn settle(directory: &Path, root: &Path, fenced: bool) -> Result<PathBuf, Failur
     let climbs = directory.components().any(|part| part == PathPart::ParentDir);
     if fenced && (leaves || climbs) {
         let message = format!("the layout {} is outside {}", directory.display(), root.display());
-        return Err(Failure::new(FailureClass::Policy, "plan.layout_outside_root", message)
-            .with_advice("name a directory relative to the site's root for layouts (publication.layout_root)"));
+        return Err(Failure::new(FailureClass::Policy, "plan.layout_outside_root", message).with_advice(
+            "name a directory relative to the site's root for layouts (publication.layout_root)",
+        ));
     }
     Ok(root.join(directory))
 }

@@ -7,7 +7,11 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{repository::PlatformRules, services::BuildServices};
+use crate::{
+    config::Site,
+    repository::{PlatformLimits, platforms::select},
+    services::BuildServices,
+};
 
 /// Selects the platforms.
 #[derive(Serialize)]
@@ -15,9 +19,9 @@ pub struct SelectPlatforms<'a> {
     /// Those that the user asked for; empty leaves it to the others.
     pub asked: &'a [Platform],
     /// What the repository wants.
-    pub rules: &'a PlatformRules,
+    pub limits: &'a PlatformLimits,
     /// The site's, for when nobody else says anything.
-    pub site: &'a [Platform],
+    pub default_platforms: &'a [Platform],
 }
 
 /// A platform that will be built.
@@ -35,17 +39,29 @@ impl Step<BuildServices> for SelectPlatforms<'_> {
     type Output = Vec<SelectedPlatform>;
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Self::Output, Failure> {
-        let selection = self.rules.select(self.asked, self.site)?;
+        let site = &cx.services.shared.site;
+        let enabled = enabled_platforms(site);
+        let nobody_says = self.asked.is_empty() && self.limits.only.is_empty();
+        let available = if nobody_says { self.default_platforms } else { &enabled[..] };
+        let selection = select(self.asked, available, self.limits)?;
         for line in &selection.arithmetic {
             cx.services.say(cx.name, line).await;
         }
-        let table = cx.services.shared.site.platform_table();
+        let table = site.platform_table();
         let known = |platform: &Platform| match table.architecture(platform) {
             Ok(architecture) => {
                 Ok(SelectedPlatform { platform: platform.clone(), architecture: architecture.clone() })
             }
             Err(error) => Err(Failure::from_error(FailureClass::User, "plan.unknown_platform", &error)),
         };
-        selection.platforms.iter().map(known).collect()
+        let mut selected: Vec<_> = selection.platforms.iter().map(known).collect::<Result<_, _>>()?;
+        // The order of the index: whoever asks, and however, gets the same one.
+        selected.sort_by(|a, b| a.architecture.cmp(&b.architecture));
+        Ok(selected)
     }
+}
+
+/// Every platform that builds may ask for.
+fn enabled_platforms(site: &Site) -> Vec<Platform> {
+    site.platform_table().platforms().filter(|platform| site.is_enabled(platform)).cloned().collect()
 }

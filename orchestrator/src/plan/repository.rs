@@ -12,7 +12,7 @@ use common::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    repository::{ContainerYaml, Dockerfile, PlatformRules, ResolvedSource},
+    repository::{ContainerYaml, Dockerfile, PlatformLimits, ResolvedSource},
     services::BuildServices,
 };
 
@@ -39,7 +39,7 @@ pub struct RepositoryFacts {
     /// Labels of its final stage.
     pub labels: BTreeMap<String, String>,
     /// Which platforms it wants.
-    pub platforms: PlatformRules,
+    pub platforms: PlatformLimits,
     /// Under which name the image is built.
     pub component: Component,
 }
@@ -60,7 +60,7 @@ impl Step<BuildServices> for ReadRepository<'_> {
         let dockerfile = Dockerfile::parse(&text)?;
         let labels = dockerfile.labels(&self.request.build_args)?;
         let rules = match tree.read(CONTAINER_YAML)? {
-            Some(text) => ContainerYaml::parse(&text)?,
+            Some(text) => ContainerYaml::read(&text)?,
             None => ContainerYaml::default(),
         };
         for key in &rules.not_acted_on {
@@ -89,7 +89,9 @@ fn component(request: &BuildRequest, labels: &BTreeMap<String, String>) -> Resul
         return Ok(component.clone());
     }
     let labelled = ["com.redhat.component", "BZComponent"].iter().find_map(|name| labels.get(*name));
-    let text = labelled.filter(|text| !text.is_empty()).map_or_else(|| last_part(&request.source.uri), String::as_str);
+    let text = labelled
+        .filter(|text| !text.is_empty())
+        .map_or_else(|| last_part(&request.source.uri), String::as_str);
     text.parse().map_err(|error: ParseError| {
         Failure::from_error(FailureClass::Source, "plan.invalid_component", &error)
             .with_advice("set the label com.redhat.component, or name the component in the request")

@@ -35,7 +35,9 @@ impl Step<BuildServices> for ResolveSource<'_> {
         let git = &cx.services.shared.git;
         let resolved = repository::resolve(git, self.source, cx.cancel).await?;
         let name = self.source.reference.as_deref().unwrap_or("the default branch");
-        cx.services.say(cx.name, &format!("{name} of {} is commit {}", self.source.uri, resolved.commit)).await;
+        cx.services
+            .say(cx.name, &format!("{name} of {} is commit {}", self.source.uri, resolved.commit))
+            .await;
         Ok(resolved)
     }
 }

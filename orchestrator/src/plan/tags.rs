@@ -79,8 +79,9 @@ fn unique(build: &BuildId, created_at: Timestamp, request: &BuildRequest) -> Res
 
 fn tag(text: &str) -> Result<Tag, Failure> {
     text.parse().map_err(|error: common::ParseError| {
-        Failure::from_error(FailureClass::Source, "plan.invalid_tag", &error)
-            .with_advice("tags are made of the labels 'version' and 'release' and the Koji target; correct those")
+        Failure::from_error(FailureClass::Source, "plan.invalid_tag", &error).with_advice(
+            "tags are made of the labels 'version' and 'release' and the Koji target; correct those",
+        )
     })
 }
 

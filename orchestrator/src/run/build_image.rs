@@ -66,7 +66,8 @@ impl Step<BuildServices> for BuildImage<'_> {
             Err(failure) => return Err(failure.on_platform(&self.platform.platform)),
         };
         if image.platform != self.platform.platform {
-            let message = format!("the worker built {} instead of {}", image.platform, self.platform.platform);
+            let message =
+                format!("the worker built {} instead of {}", image.platform, self.platform.platform);
             return Err(Failure::new(FailureClass::Infrastructure, "member.contradiction", message));
         }
         let staging = services.staging().await?;
@@ -203,7 +204,12 @@ impl Follow<'_, '_> {
         }
     }
 
-    async fn note(&self, worker: Option<WorkerId>, status: WorkerStatus, reason: &str) -> Result<(), Failure> {
+    async fn note(
+        &self,
+        worker: Option<WorkerId>,
+        status: WorkerStatus,
+        reason: &str,
+    ) -> Result<(), Failure> {
         let platform = self.step.platform.platform.clone();
         let (work_order, reason) = (self.id.clone(), reason.to_owned());
         self.cx.note(EventKind::WorkerChanged { platform, work_order, worker, status, reason }).await

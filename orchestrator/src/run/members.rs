@@ -74,7 +74,11 @@ impl BuiltMember {
         Ok(Self {
             platform: image.platform.clone(),
             architecture: architecture.clone(),
-            manifest: Descriptor { media_type: media_type.to_owned(), digest, size: image.manifest.len() as u64 },
+            manifest: Descriptor {
+                media_type: media_type.to_owned(),
+                digest,
+                size: image.manifest.len() as u64,
+            },
             config: image.config.clone(),
             layers: image.layers.clone(),
             local_parents: image.local_parents.clone(),
@@ -89,7 +93,8 @@ const MAX_CONFIG: u64 = 8 * 1024 * 1024;
 
 async fn read(staging: &Layout, blob: &Descriptor) -> Result<Vec<u8>, Failure> {
     if blob.size > MAX_CONFIG {
-        let message = format!("the image configuration has {} bytes; at most {MAX_CONFIG} are read", blob.size);
+        let message =
+            format!("the image configuration has {} bytes; at most {MAX_CONFIG} are read", blob.size);
         return Err(Failure::new(FailureClass::Source, "member.config_too_large", message));
     }
     let mut bytes = Vec::new();

@@ -1,6 +1,6 @@
 //! Steps: the index, and everything by digest to every destination.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use common::{
     failure::Failure,
@@ -10,7 +10,10 @@ use common::{
 };
 use futures::future::join_all;
 use registry_client::{
-    Registry as _, Selector, copy::copy_manifest_by_digest, index::build_index, verify::verify,
+    Registry as _, Selector,
+    copy::copy_manifest_by_digest,
+    index::build_index,
+    verify::{Depth, verify},
 };
 use serde::Serialize;
 
@@ -40,7 +43,7 @@ impl Step<BuildServices> for AssembleIndex<'_> {
             .iter()
             .map(|member| (member.manifest.clone(), member.architecture.clone()))
             .collect();
-        let bytes = build_index(self.format, &entries);
+        let bytes = build_index(self.format, &entries, &BTreeMap::new())?;
         let index = Descriptor {
             media_type: self.format.index().to_owned(),
             digest: Digest::of(&bytes),
@@ -83,10 +86,10 @@ impl Step<BuildServices> for PushImage<'_> {
         let destination = cx.services.open(self.target).await?;
         for member in &self.members {
             copy_manifest_by_digest(&staging, destination.as_ref(), member).await?;
-            verify(destination.as_ref(), member).await?;
+            verify(destination.as_ref(), member, Depth::Sizes).await?;
         }
         copy_manifest_by_digest(&staging, destination.as_ref(), self.index).await?;
-        verify(destination.as_ref(), self.index).await?;
+        verify(destination.as_ref(), self.index, Depth::Sizes).await?;
         let count = self.members.len();
         cx.services.say(cx.name, &format!("{} has the index and its {count} members", self.target)).await;
         Ok(())
@@ -113,6 +116,9 @@ pub async fn push_everywhere(
 }
 
 /// One flow for each destination, named by its position.
-pub(super) fn destination_flows<'a>(flow: &Flow<'a, BuildServices>, plan: &Plan) -> Vec<Flow<'a, BuildServices>> {
+pub(super) fn destination_flows<'a>(
+    flow: &Flow<'a, BuildServices>,
+    plan: &Plan,
+) -> Vec<Flow<'a, BuildServices>> {
     (1..=plan.targets.len()).map(|number| flow.scoped(&format!("to-{number}"))).collect()
 }

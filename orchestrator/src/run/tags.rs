@@ -143,7 +143,8 @@ pub async fn tag_everywhere(
     let flows = destination_flows(flow, plan);
     let fixed: Vec<&Tag> = plan.tags.unique.iter().chain(&plan.tags.primary).collect();
     let floating = |target: &'_ Target| -> Vec<Tag> {
-        let extra = target.extra_tag().filter(|tag| !fixed.contains(tag) && !plan.tags.floating.contains(tag));
+        let extra =
+            target.extra_tag().filter(|tag| !fixed.contains(tag) && !plan.tags.floating.contains(tag));
         plan.tags.floating.iter().chain(extra).cloned().collect()
     };
     let mut publications = Vec::new();
@@ -196,7 +197,8 @@ impl Step<BuildServices> for WithdrawTags<'_> {
         let mut withdrawn = Withdrawn::default();
         for (tag, former) in &self.former {
             let selector = Selector::Tag(tag.clone());
-            let ours = destination.head_manifest(&selector).await?.is_some_and(|now| now.digest == *self.index);
+            let ours =
+                destination.head_manifest(&selector).await?.is_some_and(|now| now.digest == *self.index);
             let moved = former.as_ref().is_none_or(|former| former.digest != *self.index);
             if !ours || !moved {
                 continue;
@@ -211,7 +213,9 @@ impl Step<BuildServices> for WithdrawTags<'_> {
                     let media_type = manifest.descriptor.media_type.clone();
                     destination.put_manifest(&selector, &media_type, manifest.bytes).await?;
                 }
-                None => destination.delete_tag(tag).await?,
+                None => {
+                    destination.delete_tag(tag).await?;
+                }
             }
             cx.services.say(cx.name, &format!("{}:{tag} was put back", self.target)).await;
             withdrawn.withdrawn.push(tag.clone());

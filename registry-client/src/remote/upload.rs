@@ -45,12 +45,17 @@ struct Progress {
 }
 
 impl Remote {
-    pub(super) async fn upload(&self, blob: &Descriptor, source: &BlobSource<'_>) -> Result<(), RegistryError> {
+    pub(super) async fn upload(
+        &self,
+        blob: &Descriptor,
+        source: &BlobSource<'_>,
+    ) -> Result<(), RegistryError> {
         let _lane = self.access.lanes.writes.acquire().await;
         let chunk = self.access.settings.upload_chunk_bytes.map(|bytes| bytes.max(1));
         let progress = Mutex::new(Progress { session: None, chunk });
         let result =
-            patiently(&self.access.limits, "upload a blob", || self.try_upload(blob, source, &progress)).await;
+            patiently(&self.access.limits, "upload a blob", || self.try_upload(blob, source, &progress))
+                .await;
         let left_over = progress.into_inner().unwrap_or_else(PoisonError::into_inner).session;
         if let (Err(_), Some(session)) = (&result, left_over) {
             self.abandon(session.location).await;
@@ -170,7 +175,10 @@ impl Remote {
         if stored <= range.start || stored > range.end {
             return Err(RegistryError::Protocol {
                 url: shown(&session.location),
-                reason: format!("it has {stored} bytes after bytes {} to {} were sent", range.start, range.end),
+                reason: format!(
+                    "it has {stored} bytes after bytes {} to {} were sent",
+                    range.start, range.end
+                ),
             });
         }
         session.offset = stored;

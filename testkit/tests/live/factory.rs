@@ -102,9 +102,7 @@ impl Factory {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = format!("127.0.0.1:{port}");
         let registry = registry();
-        let site = format!(
-            "registries:\n  - host: \"{registry}\"\n    plain_http: true\n{settings}\n"
-        );
+        let site = format!("registries:\n  - host: \"{registry}\"\n    plain_http: true\n{settings}\n");
         std::fs::write(directory.path().join("site.yaml"), &site)?;
         let orchestrator = serve(directory.path(), &address)?;
         let factory = Self { directory, orchestrator, address, settings: site };
@@ -189,10 +187,8 @@ impl Factory {
 
     /// Waits until the log of a build has a text.
     pub async fn logged(&self, id: &str, text: &str) -> Result<()> {
-        until(&format!("'{text}' in the log"), async || {
-            Ok(self.log(id).await?.contains(text).then_some(()))
-        })
-        .await
+        until(&format!("'{text}' in the log"), async || Ok(self.log(id).await?.contains(text).then_some(())))
+            .await
     }
 
     /// The whole log so far. Checks that offsets follow one another.

@@ -79,7 +79,8 @@ async fn a_symlink_that_leaves_the_tree_is_refused() -> Result<()> {
 async fn a_ref_that_does_not_exist_is_named() -> Result<()> {
     let factory = Factory::start("").await?;
     let output = factory.build(&[&format!("{}/hello.git", samples()), "--ref", "v9.9"])?;
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.code() == Some(1), "{text}");
     ensure!(text.contains("v9.9") && text.contains("source.ref_not_found"), "{text}");
     Ok(())
@@ -175,7 +176,8 @@ impl SmallEngine {
         let directory = tempfile::tempdir()?;
         let data = directory.path().join("data");
         std::fs::create_dir(&data)?;
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "small"]).arg(&data).status()?;
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "small"]).arg(&data).status()?;
         ensure!(mounted.success(), "mounting needs root");
         let path = |name: &str| directory.path().join(name).display().to_string();
         let log = std::fs::File::create(directory.path().join("log"))?;
@@ -206,6 +208,7 @@ impl Drop for SmallEngine {
     fn drop(&mut self) {
         let _asked = Command::new("kill").arg(self.process.id().to_string()).status();
         let _ended = self.process.wait();
-        let _unmounted = Command::new("umount").arg("--lazy").arg(self.directory.path().join("data")).status();
+        let _unmounted =
+            Command::new("umount").arg("--lazy").arg(self.directory.path().join("data")).status();
     }
 }

@@ -54,8 +54,7 @@ async fn a_worker_that_is_killed_is_replaced() -> Result<()> {
 #[ignore = "needs a Docker engine and a registry"]
 async fn without_a_spare_the_reason_is_the_lost_worker() -> Result<()> {
     let before = containers()?;
-    let factory =
-        Factory::start("workers:\n  reattach_window: 1s\nbuilds:\n  queue_deadline: 3s\n").await?;
+    let factory = Factory::start("workers:\n  reattach_window: 1s\nbuilds:\n  queue_deadline: 3s\n").await?;
     let mut doomed = factory.worker("doomed", "x86_64")?;
     let repository = repository(ENDLESS)?;
     let id = factory.submit(&repository.uri(), &["x86_64"]).await?;
