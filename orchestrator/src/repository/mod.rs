@@ -7,16 +7,17 @@
 //! context is written straight from those objects.
 
 mod address;
-// pub mod container_yaml;
+pub mod container_yaml;
 // pub mod context;
 mod credentials;
-// pub mod dockerfile;
+pub mod dockerfile;
 // pub mod dockerignore;
 mod error;
 pub mod fetch;
 mod host_keys;
 mod links;
 mod near;
+pub mod platforms;
 mod remote;
 #[cfg(test)]
 mod remote_tests;

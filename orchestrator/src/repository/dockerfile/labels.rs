@@ -1,0 +1,166 @@
+//! The labels that a Dockerfile gives to its image, and nothing of what its
+//! parents from outside have: those of the final stage and of the stages under it.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Arguments, Dockerfile, DockerfileError,
+    expand::Missing,
+    model::Kind,
+    parents::{Base, Stages},
+    words,
+};
+
+/// What a stage leaves to one that begins with it.
+#[derive(Debug, Clone, Default)]
+struct Left {
+    labels: BTreeMap<String, String>,
+    env: BTreeMap<String, String>,
+}
+
+impl Dockerfile {
+    /// The labels of the final stage. Variables are expanded as the engine does:
+    /// ENV wins over ARG, an ARG without a default takes the build argument or the
+    /// global ARG of that name, and what is unknown is empty. The environment of
+    /// parents from outside is known only through
+    /// [`Arguments::with_parent_env`]. MAINTAINER is no label.
+    ///
+    /// # Errors
+    /// A LABEL, ENV or ARG that cannot be understood, or as [`Dockerfile::parents`].
+    pub fn labels(&self, arguments: &Arguments) -> Result<BTreeMap<String, String>, DockerfileError> {
+        let resolved = self.resolve_stages(arguments)?;
+        let mut done: Vec<Left> = Vec::new();
+        let bodies = self.instructions.split(|i| matches!(i.kind, Kind::From { .. })).skip(1);
+        for (body, (_, base)) in bodies.zip(&resolved.stages) {
+            let mut stage = match base {
+                Base::Stage(earlier) => done.get(*earlier).cloned().unwrap_or_default(),
+                Base::Image(_) => Left { env: arguments.parent_env.clone(), ..Left::default() },
+                Base::Scratch => Left::default(),
+            };
+            let mut args = BTreeMap::new();
+            for instruction in body {
+                self.apply(&instruction.kind, instruction.line, arguments, &resolved, &mut args, &mut stage)?;
+            }
+            done.push(stage);
+        }
+        Ok(done.pop().unwrap_or_default().labels)
+    }
+
+    fn apply(
+        &self,
+        kind: &Kind,
+        line: usize,
+        arguments: &Arguments,
+        resolved: &Stages,
+        args: &mut BTreeMap<String, String>,
+        stage: &mut Left,
+    ) -> Result<(), DockerfileError> {
+        let expanded = |word: &str, args: &BTreeMap<String, String>, env: &BTreeMap<String, String>| {
+            let known = |name: &str| env.get(name).or_else(|| args.get(name)).cloned();
+            self.expanded(word, line, Missing::Empty, &known)
+        };
+        match kind {
+            Kind::Arg(text) => {
+                for (name, default) in words::arguments(text, self.escape) {
+                    let value = match (arguments.build_args.get(&name), default) {
+                        (Some(given), _) => Some(given.clone()),
+                        (None, Some(default)) => Some(expanded(&default, args, &stage.env)?),
+                        (None, None) => resolved.globals.get(&name).cloned(),
+                    };
+                    if let Some(value) = value {
+                        args.insert(name, value);
+                    }
+                }
+            }
+            Kind::Env(text) | Kind::Label(text) => {
+                let pairs = words::pairs(text, self.escape)
+                    .map_err(|reason| DockerfileError::invalid(line, reason))?;
+                // All values see the environment from before the instruction.
+                let before = stage.env.clone();
+                for (name, value) in pairs {
+                    let name = expanded(&name, args, &before)?;
+                    let value = expanded(&value, args, &before)?;
+                    let into = if matches!(kind, Kind::Env(_)) { &mut stage.env } else { &mut stage.labels };
+                    into.insert(name, value);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::platform::Architecture;
+
+    use super::*;
+
+    fn labels(text: &str) -> Result<Vec<(String, String)>, DockerfileError> {
+        let given = BTreeMap::from([("GIVEN".to_owned(), "given".to_owned())]);
+        let arguments = Arguments::new(&given)
+            .for_platform(&Architecture::plain("s390x"))
+            .with_parent_env(BTreeMap::from([("FIRST".to_owned(), "first".to_owned())]));
+        Ok(Dockerfile::parse(text.as_bytes())?.labels(&arguments)?.into_iter().collect())
+    }
+
+    #[test]
+    fn labels_are_those_of_the_final_stage() {
+        let cases: &[(&str, &[(&str, &str)])] = &[
+            ("FROM a\n", &[]),
+            (
+                "FROM a\nLABEL name=hello version=\"1.0\" \\\n  release='3'\n",
+                &[("name", "hello"), ("release", "3"), ("version", "1.0")],
+            ),
+            (
+                "FROM a\nLABEL \"com.redhat.component\"=\"hello world\"\n",
+                &[("com.redhat.component", "hello world")],
+            ),
+            ("FROM a\nLABEL description old  form\n", &[("description", "old  form")]),
+            ("FROM a\nLABEL x=1\nLABEL x=2\n", &[("x", "2")]),
+            ("FROM a AS b\nLABEL x=1\nFROM c\nLABEL y=2\n", &[("y", "2")]),
+            ("FROM a AS b\nENV V=1\nLABEL x=1\nFROM c\nFROM b\nLABEL y=$V\n", &[("x", "1"), ("y", "1")]),
+            ("FROM a\nENV V=1 W=$V\nENV U=$V\nLABEL x=$V$W$U\n", &[("x", "11")]),
+            ("FROM a\nLABEL x=$V\nENV V=1\n", &[("x", "")]),
+            ("FROM a\nARG R=5\nLABEL release=$R\n", &[("release", "5")]),
+            ("FROM a\nARG GIVEN=5\nLABEL x=$GIVEN\n", &[("x", "given")]),
+            ("FROM a\nLABEL x=$GIVEN\n", &[("x", "")]),
+            ("ARG G=1\nFROM a\nLABEL x=$G\n", &[("x", "")]),
+            ("ARG G=1\nFROM a\nARG G\nLABEL x=$G\n", &[("x", "1")]),
+            ("ARG G=1\nFROM a\nARG G=2\nLABEL x=$G\n", &[("x", "2")]),
+            ("FROM a AS b\nARG R=5\nFROM b\nLABEL x=$R\n", &[("x", "")]),
+            ("FROM a\nENV R=1\nARG R=2\nLABEL x=$R\n", &[("x", "1")]),
+            ("FROM a\nARG TARGETARCH\nLABEL arch=$TARGETARCH\n", &[("arch", "s390x")]),
+            ("FROM a\nENV foo=bar\nLABEL foobar=\"foobar $FIRST\"\n", &[("foobar", "foobar first")]),
+            ("FROM scratch\nLABEL x=$FIRST\n", &[("x", "")]),
+            (
+                "FROM a\nENV K=name\nLABEL $K=v 'single'='$K' esc=\\$K\n",
+                &[("esc", "$K"), ("name", "v"), ("single", "$K")],
+            ),
+            ("FROM a\nMAINTAINER me\nLABEL a=1\\\n  # comment\n\n b=2\n", &[("a", "1"), ("b", "2")]),
+            ("FROM a\r\nLABEL a=1 \\\r\n b=2\r\n", &[("a", "1"), ("b", "2")]),
+            ("FROM a\nLABEL a=\"two \\\nlines\"\n", &[("a", "two lines")]),
+            ("FROM a\nONBUILD LABEL a=1\n", &[]),
+            ("FROM a\nLABEL url=\"https://x/?a=b&c\" e=\n", &[("e", ""), ("url", "https://x/?a=b&c")]),
+        ];
+        for (text, expected) in cases {
+            let found = labels(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let found: Vec<(&str, &str)> = found.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+            assert_eq!(found, *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_carry_their_line() {
+        for (text, line) in [
+            ("FROM a\nLABEL a\n", 2),
+            ("FROM a\n\nLABEL a=1 b\n", 3),
+            ("FROM a\nLABEL a=\"b\n", 2),
+            ("FROM a\nENV a\n", 2),
+            ("FROM a\nLABEL a=${x\n", 2),
+        ] {
+            let error = labels(text).expect_err(text);
+            assert!(error.to_string().starts_with(&format!("Dockerfile line {line}: ")), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Dockerfiles: which parents they have, what they become when those are pinned,
+//! and which labels they set.
+//!
+//! A [`Dockerfile`] keeps the text as it is and a list of instructions that point
+//! into it. Tokens come from the crate `parse-dockerfile`; lines, continuations
+//! and here-documents are found first by [`lines`], after the rules of BuildKit's
+//! parser, because the crate knows only some here-documents. Variables are
+//! expanded by [`expand`], after BuildKit's shell lexer. An edit replaces spans of
+//! the text and leaves every other byte alone.
+
+mod arguments;
+mod edit;
+mod expand;
+mod labels;
+mod lines;
+mod model;
+mod parents;
+mod parse;
+#[cfg(test)]
+mod properties;
+mod words;
+
+use common::failure::{Failure, FailureClass};
+
+pub use arguments::Arguments;
+pub use model::Dockerfile;
+pub use parents::{ParentKey, ParentKind, ParentUse};
+
+/// A Dockerfile is not valid, or says something that reactor does not do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DockerfileError {
+    /// It cannot be understood.
+    #[error("Dockerfile line {line}: {reason}")]
+    Invalid {
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A FROM asks for a platform other than the one that is built.
+    #[error("Dockerfile line {line}: --platform={written} does not fit a build for {target}")]
+    PlatformFlag {
+        /// Line, from 1.
+        line: usize,
+        /// As written.
+        written: String,
+        /// The platform that is built.
+        target: String,
+    },
+    /// A parent to be replaced is not there.
+    #[error("there is no parent image at byte {at} of the Dockerfile that '{reference}' could replace")]
+    NoSuchParent {
+        /// Offset in bytes.
+        at: usize,
+        /// What should have been written there.
+        reference: String,
+    },
+}
+
+impl DockerfileError {
+    /// An error of [`DockerfileError::Invalid`]'s kind.
+    fn invalid(line: usize, reason: impl Into<String>) -> Self {
+        Self::Invalid { line, reason: reason.into() }
+    }
+}
+
+impl From<DockerfileError> for Failure {
+    fn from(error: DockerfileError) -> Self {
+        use FailureClass::{Internal, Source};
+        let (class, code, advice) = match &error {
+            DockerfileError::Invalid { .. } => (Source, "dockerfile.invalid", ""),
+            DockerfileError::PlatformFlag { .. } => (
+                Source,
+                "dockerfile.platform_flag",
+                "remove the flag: every platform is built with parents of that platform",
+            ),
+            DockerfileError::NoSuchParent { .. } => (Internal, "dockerfile.no_such_parent", ""),
+        };
+        Failure::from_error(class, code, &error).with_advice(advice)
+    }
+}
