@@ -25,8 +25,14 @@ need() {
 }
 
 has() { command -v "$1"; }
-engine() { curl -fsS --max-time 5 --unix-socket /var/run/docker.sock http://engine/_ping || has dockerd; }
-emulation() { [ "$(uname -m)" = aarch64 ] || [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || [ -r /usr/lib/binfmt.d/qemu-aarch64.conf ]; }
+# An engine or emulation that is installed but off will do where this user can turn it on.
+engine() {
+    curl -fsS --max-time 5 --unix-socket /var/run/docker.sock http://engine/_ping || { has dockerd && can_be_root; }
+}
+emulation() {
+    [ "$(uname -m)" = aarch64 ] || [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] ||
+        { [ -r /usr/lib/binfmt.d/qemu-aarch64.conf ] && can_be_root; }
+}
 openssl_headers() { pkg-config --exists openssl; }
 python_can() { python3 -m pip --version; }
 
@@ -40,8 +46,8 @@ look() {
     need pkg-config "finds OpenSSL's headers" has pkg-config
     need libssl-dev "OpenSSL's headers, for libgit2's HTTPS and SSH" openssl_headers
     need python3 "assembles the base images" has python3
-    need "docker.io cgroupfs-mount iptables" "the engine" engine
-    need qemu-user-static "emulates foreign processors" emulation
+    need "docker.io cgroupfs-mount iptables" "a Docker engine, running and open to you (group docker)" engine
+    need qemu-user-static "emulates foreign processors, registered with the kernel" emulation
     need docker-registry "the registry on loopback" has docker-registry
     need skopeo "copies and inspects images" has skopeo
     [ "$1" = test ] || return 0
