@@ -94,5 +94,5 @@ PYTHON
 [ "$(grep -c '^printf .*-- line' "$WORK/blocks.sh")" -gt 0 ] || die "$PAGE has no sh blocks"
 
 env SERVER="$SERVER" GIT="$GIT" REGISTRY="$REGISTRY" PATH="$(dirname "$GRPCURL"):$PATH" \
-    timeout --kill-after=10 900 bash -euo pipefail "$WORK/blocks.sh" </dev/null
+    timeout --foreground --kill-after=10 900 bash -euo pipefail "$WORK/blocks.sh" </dev/null
 say "cookbook: every block of $PAGE ran"

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # The Docker-compatible engine. Uses the one that answers already; otherwise starts Debian's dockerd.
 # usage: engine.sh start|stop|status
-#   start   prints "running" (it was there before) or "started" (stop it with "engine.sh stop") on standard output
-#   stop    stops only an engine that "start" started
+#   start   prints "running" (it was there before, nothing was changed) or "started" ("engine.sh stop" takes it back)
+#           on standard output; an engine that answers only to root is opened to this user until "stop"
+#   stop    takes back only what "start" did
+# Exit code 4 when root is needed for it and cannot be had.
 set -euo pipefail
 # shellcheck source=testkit/machine/service.sh
 . "$(dirname "${BASH_SOURCE[0]}")/service.sh"
 
 SOCKET=/var/run/docker.sock
+OPENED=$STATE/engine.socket
 
 answers() { curl -fsS --max-time 5 --unix-socket "$SOCKET" http://engine/_ping; }
 
@@ -22,9 +25,25 @@ start() {
         echo running
         return
     fi
+    if ! can_be_root; then
+        say "engine: none answers to you at $SOCKET, and it takes root to change that: start dockerd, join the group docker"
+        exit "$EXIT_MISSING"
+    fi
+    if [ -S "$SOCKET" ] && [ "$(id -u)" -ne 0 ] && as_root curl -fsS --max-time 5 --unix-socket "$SOCKET" http://engine/_ping >/dev/null 2>&1; then
+        mkdir -p "$STATE"
+        as_root stat -c %u "$SOCKET" >"$OPENED"
+        as_root chown "$(id -u)" "$SOCKET"
+        answers >/dev/null 2>&1 || die "$SOCKET answers to root, but not to its owner"
+        say "engine: $(version) answered only to root; $SOCKET is yours until testkit/machine/engine.sh stop"
+        echo started
+        return
+    fi
     command -v dockerd >/dev/null || PATH=$PATH:/usr/sbin:/sbin
     command -v dockerd >/dev/null || die "no engine answers at $SOCKET and there is no dockerd; run testkit/machine/install.sh"
-    can_be_root || die "no engine answers at $SOCKET, and starting dockerd needs root; start it and run this again"
+    if ! grep -q ' cgroup2\? ' /proc/mounts && command -v cgroupfs-mount >/dev/null; then
+        say "engine: mounting the control groups (cgroupfs-mount)"
+        as_root cgroupfs-mount
+    fi
     # A pid file that a killed engine left behind would keep a new one from starting.
     if [ -f /var/run/docker.pid ] && ! [ -d "/proc/$(cat /var/run/docker.pid)" ]; then
         as_root rm -f /var/run/docker.pid
@@ -47,7 +66,11 @@ start() {
 case "${1:-}" in
 start) start ;;
 stop)
-    if service_pid engine >/dev/null; then
+    if [ -r "$OPENED" ]; then
+        [ ! -S "$SOCKET" ] || as_root chown "$(<"$OPENED")" "$SOCKET"
+        rm -f "$OPENED"
+        say "engine: $SOCKET has its former owner again"
+    elif service_pid engine >/dev/null; then
         service_stop engine 30
         say "engine: stopped"
     else

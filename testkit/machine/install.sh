@@ -12,21 +12,29 @@ set -euo pipefail
 PATH=$HOME/.cargo/bin:$PATH:/usr/sbin:/sbin
 PACKAGES=()
 WHY=()
+# What qemu-user-static brings for the demo's second processor.
+RULE=/usr/lib/binfmt.d/qemu-aarch64.conf
 
-# need PACKAGES WHY COMMAND…: notes the Debian packages unless COMMAND succeeds.
+# need PACKAGES WHY COMMAND…: notes the Debian packages unless COMMAND succeeds. No package: something to be set up.
 need() {
     local packages=$1 why=$2
     shift 2
     if ! "$@" >/dev/null 2>&1; then
         # shellcheck disable=SC2206  # several packages may be named
         PACKAGES+=($packages)
-        WHY+=("  $packages: $why")
+        WHY+=("  ${packages:+$packages: }$why")
     fi
 }
 
 has() { command -v "$1"; }
-engine() { curl -fsS --max-time 5 --unix-socket /var/run/docker.sock http://engine/_ping || has dockerd; }
-emulation() { [ "$(uname -m)" = aarch64 ] || [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || [ -r /usr/lib/binfmt.d/qemu-aarch64.conf ]; }
+# An engine or emulation that is installed but off will do where this user can turn it on.
+engine() {
+    curl -fsS --max-time 5 --unix-socket /var/run/docker.sock http://engine/_ping || { has dockerd && can_be_root; }
+}
+emulation() {
+    [ "$(uname -m)" = aarch64 ] || [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] ||
+        { [ -r "$RULE" ] && can_be_root; }
+}
 openssl_headers() { pkg-config --exists openssl; }
 python_can() { python3 -m pip --version; }
 
@@ -40,8 +48,16 @@ look() {
     need pkg-config "finds OpenSSL's headers" has pkg-config
     need libssl-dev "OpenSSL's headers, for libgit2's HTTPS and SSH" openssl_headers
     need python3 "assembles the base images" has python3
-    need "docker.io cgroupfs-mount iptables" "the engine" engine
-    need qemu-user-static "emulates foreign processors" emulation
+    if has dockerd >/dev/null; then
+        need "" "the Docker engine: it is installed; let root start dockerd and put you into the group docker" engine
+    else
+        need "docker.io cgroupfs-mount iptables" "a Docker engine, running and open to you (group docker)" engine
+    fi
+    if [ -r "$RULE" ]; then
+        need "" "emulation: it is installed; let root run testkit/machine/emulation.sh start" emulation
+    else
+        need qemu-user-static "emulates foreign processors" emulation
+    fi
     need docker-registry "the registry on loopback" has docker-registry
     need skopeo "copies and inspects images" has skopeo
     [ "$1" = test ] || return 0
@@ -73,7 +89,7 @@ rust() {
 }
 
 missing_list() {
-    say "These Debian packages are missing:"
+    say "These are missing (Debian package: what for):"
     printf '%s\n' "${WHY[@]}" >&2
 }
 
@@ -82,19 +98,17 @@ MODE=install
 SET=${1:-}
 case "$SET" in run | test) ;; *) die "usage: install.sh [--list] run|test" ;; esac
 
+look "$SET"
 if ! rust "$SET"; then
-    look "$SET"
-    [ ${#PACKAGES[@]} -eq 0 ] || missing_list
+    [ ${#WHY[@]} -eq 0 ] || missing_list
     exit "$EXIT_MISSING"
 fi
-
-look "$SET"
-if [ ${#PACKAGES[@]} -eq 0 ]; then
+if [ ${#WHY[@]} -eq 0 ]; then
     say "install: nothing is missing"
     exit 0
 fi
 missing_list
-if [ "$MODE" = list ]; then
+if [ "$MODE" = list ] || [ ${#PACKAGES[@]} -eq 0 ]; then
     exit "$EXIT_MISSING"
 fi
 if ! command -v apt-get >/dev/null; then
@@ -107,10 +121,18 @@ if ! can_be_root; then
     exit "$EXIT_MISSING"
 fi
 say "install: apt-get install ${PACKAGES[*]}"
-say "install: (where systemd runs, docker.io and docker-registry start services of their own; systemctl stops them)"
+say "install: their services are not started now; where systemd runs they would be at the next boot, unless you say:"
+say "           systemctl disable docker.service docker.socket containerd.service docker-registry.service"
 mkdir -p "$STATE"
 apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" </dev/null >>"$STATE/install.log" 2>&1; }
 : >"$STATE/install.log"
+# Debian's way to say that packages may not start services; taken back at once.
+POLICY=/usr/sbin/policy-rc.d
+if [ ! -e "$POLICY" ]; then
+    trap 'as_root rm -f "$POLICY"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+    as_root chmod 0755 "$POLICY"
+fi
 apt update || say "install: apt-get update failed; trying with the lists that are here"
 if ! apt install --yes --no-install-recommends "${PACKAGES[@]}"; then
     tail -n 20 "$STATE/install.log" >&2
@@ -118,7 +140,7 @@ if ! apt install --yes --no-install-recommends "${PACKAGES[@]}"; then
     exit "$EXIT_MISSING"
 fi
 look "$SET"
-if [ ${#PACKAGES[@]} -gt 0 ]; then
+if [ ${#WHY[@]} -gt 0 ]; then
     missing_list
     say "install: apt-get succeeded, and yet these are not found; is their folder in PATH?"
     exit "$EXIT_MISSING"

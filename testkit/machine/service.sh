@@ -65,15 +65,18 @@ service_start() {
 service_stop() {
     local name=$1 seconds=${2:-20} pid
     if pid=$(service_pid "$name"); then
-        as_root kill -TERM "$pid" 2>/dev/null || true
+        signal TERM "$pid"
         if ! wait_for "$seconds" service_gone "$name"; then
             say "$name (process $pid) did not end in $seconds s; killing it"
-            as_root kill -KILL "$pid" 2>/dev/null || true
+            signal KILL "$pid"
             wait_for 10 service_gone "$name" || die "$name (process $pid) cannot be stopped"
         fi
     fi
     rm -f "$STATE/$name.pid"
 }
+
+# Signals a process of ours, or one that was started through sudo.
+signal() { kill -"$1" "$2" 2>/dev/null || as_root kill -"$1" "$2" 2>/dev/null || true; }
 
 service_gone() { ! service_pid "$1" >/dev/null; }
 
