@@ -27,7 +27,10 @@ use registry_client::{
 use serde::{Deserialize, Serialize};
 
 use super::platforms::SelectedPlatform;
-use crate::{repository::Dockerfile, services::BuildServices};
+use crate::{
+    repository::dockerfile::{Arguments, Dockerfile, ParentUse},
+    services::BuildServices,
+};
 
 /// References that are looked up at a time.
 const CONCURRENCY: usize = 8;
@@ -70,14 +73,15 @@ impl Step<BuildServices> for PinParents<'_> {
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Self::Output, Failure> {
         let dockerfile = Dockerfile::parse(self.dockerfile.as_bytes())?;
         let mut wanted: BTreeMap<ImageReference, Vec<&SelectedPlatform>> = BTreeMap::new();
-        let mut uses: Vec<BTreeSet<ImageReference>> = Vec::new();
+        let mut uses: Vec<Vec<ParentUse>> = Vec::new();
         for selected in self.platforms {
-            let parents = dockerfile.parents(self.build_args, &selected.architecture)?;
-            let references: BTreeSet<_> = parents.into_iter().map(|parent| parent.expanded).collect();
-            for reference in &references {
+            let arguments = Arguments::new(self.build_args).for_platform(&selected.architecture);
+            let parents = dockerfile.parents(&arguments)?;
+            let references: BTreeSet<_> = parents.iter().map(|parent| &parent.expanded).collect();
+            for reference in references {
                 wanted.entry(reference.clone()).or_default().push(selected);
             }
-            uses.push(references);
+            uses.push(parents);
         }
         let look_ups: Vec<_> =
             wanted.into_iter().map(|(reference, platforms)| self.pin(cx, reference, platforms)).collect();
@@ -86,34 +90,33 @@ impl Step<BuildServices> for PinParents<'_> {
         self.platforms
             .iter()
             .zip(uses)
-            .map(|(selected, references)| self.finish(&dockerfile, selected, references, &pins))
+            .map(|(selected, uses)| finish(&dockerfile, selected, uses, &pins))
             .collect()
     }
 }
 
-impl PinParents<'_> {
-    /// The final Dockerfile of one platform.
-    fn finish(
-        &self,
-        dockerfile: &Dockerfile,
-        selected: &SelectedPlatform,
-        references: BTreeSet<ImageReference>,
-        pins: &Pins,
-    ) -> Result<PinnedPlatform, Failure> {
-        let mut replacements = BTreeMap::new();
-        let mut parents = Vec::new();
-        for written in references {
-            let pinned = pins.get(&(written.clone(), selected.platform.clone())).cloned().flatten();
-            parents.push(Parent {
-                written_as: written.to_string(),
-                pinned: pinned.as_ref().map(ToString::to_string),
-            });
-            replacements.extend(pinned.map(|pinned| (written, pinned)));
-        }
-        let text = dockerfile.pinned(self.build_args, &selected.architecture, &replacements)?;
-        Ok(PinnedPlatform { dockerfile: text, parents })
+/// The final Dockerfile of one platform.
+fn finish(
+    dockerfile: &Dockerfile,
+    selected: &SelectedPlatform,
+    uses: Vec<ParentUse>,
+    pins: &Pins,
+) -> Result<PinnedPlatform, Failure> {
+    let mut replacements = BTreeMap::new();
+    let mut parents = BTreeMap::new();
+    for parent in uses {
+        let key = parent.key();
+        let pinned = pins.get(&(parent.expanded.clone(), selected.platform.clone())).cloned().flatten();
+        let pinned = pinned.map(|pinned| pinned.to_string());
+        replacements.extend(pinned.clone().map(|pinned| (key, pinned)));
+        parents.insert(parent.expanded.to_string(), pinned);
     }
+    let text = dockerfile.pin(&replacements)?;
+    let parents = parents.into_iter().map(|(written_as, pinned)| Parent { written_as, pinned }).collect();
+    Ok(PinnedPlatform { dockerfile: String::from_utf8_lossy(&text).into_owned(), parents })
+}
 
+impl PinParents<'_> {
     /// One reference on all platforms that use it.
     async fn pin(
         &self,

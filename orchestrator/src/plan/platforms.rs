@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Site,
-    repository::{PlatformLimits, platforms::select},
+    repository::{container_yaml::PlatformLimits, platforms::select},
     services::BuildServices,
 };
 

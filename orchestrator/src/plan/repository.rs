@@ -12,7 +12,11 @@ use common::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    repository::{ContainerYaml, Dockerfile, PlatformLimits, ResolvedSource},
+    repository::{
+        ResolvedSource,
+        container_yaml::{ContainerYaml, PlatformLimits},
+        dockerfile::{Arguments, Dockerfile},
+    },
     services::BuildServices,
 };
 
@@ -58,7 +62,7 @@ impl Step<BuildServices> for ReadRepository<'_> {
         }
         let text = tree.read(DOCKERFILE)?.ok_or_else(|| no_dockerfile(self.resolved))?;
         let dockerfile = Dockerfile::parse(&text)?;
-        let labels = dockerfile.labels(&self.request.build_args)?;
+        let labels = dockerfile.labels(&Arguments::new(&self.request.build_args))?;
         let rules = match tree.read(CONTAINER_YAML)? {
             Some(text) => ContainerYaml::read(&text)?,
             None => ContainerYaml::default(),
@@ -70,7 +74,7 @@ impl Step<BuildServices> for ReadRepository<'_> {
         Ok(RepositoryFacts {
             dockerfile_path: DOCKERFILE.to_owned(),
             component: component(self.request, &labels)?,
-            dockerfile: dockerfile.text().to_owned(),
+            dockerfile: String::from_utf8_lossy(dockerfile.as_bytes()).into_owned(),
             labels,
             platforms: rules.platforms,
         })
