@@ -121,11 +121,6 @@ impl Held {
         self.state().stop_reason.clone().unwrap_or(StopReason::ShuttingDown)
     }
 
-    /// Whether the work has to stop.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stop.is_cancelled()
-    }
-
     /// Ends the work. A second end is ignored.
     pub(crate) fn finish(&self, outcome: WorkOutcome) {
         self.state().outcome.get_or_insert(outcome);

@@ -42,19 +42,19 @@ use crate::report::Reporter;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// What a build needs besides the work order.
-pub struct BuildInputs<'a> {
+pub(crate) struct BuildInputs<'a> {
     /// The work order.
-    pub order: &'a WorkOrder,
+    pub(crate) order: &'a WorkOrder,
     /// Its platform, parsed.
-    pub wanted: &'a Architecture,
+    pub(crate) wanted: &'a Architecture,
     /// What marks its containers.
-    pub marker: &'a BuildMarker,
+    pub(crate) marker: &'a BuildMarker,
     /// File with the build context, an uncompressed tar archive.
-    pub context: &'a Path,
+    pub(crate) context: &'a Path,
     /// When its time is up.
-    pub deadline: Instant,
+    pub(crate) deadline: Instant,
     /// Where the images that it makes are noted.
-    pub images: &'a CreatedImages,
+    pub(crate) images: &'a CreatedImages,
 }
 
 /// What the engine's output has told so far.

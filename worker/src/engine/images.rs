@@ -22,19 +22,19 @@ const EXPORT_START: Duration = Duration::from_secs(1800);
 /// The images that a build made, also written to a file, so that a worker that
 /// was killed can remove them in its next life.
 #[derive(Debug)]
-pub struct CreatedImages {
+pub(crate) struct CreatedImages {
     path: PathBuf,
     ids: Mutex<Vec<String>>,
 }
 
 impl CreatedImages {
     /// An empty list that is kept in the file `path`.
-    pub fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, ids: Mutex::default() }
     }
 
     /// The list that an earlier life left in a file; empty if there is none.
-    pub fn read(path: &Path) -> Vec<String> {
+    pub(crate) fn read(path: &Path) -> Vec<String> {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.lines().filter(|line| is_image_id(line)).map(str::to_owned).collect()
     }
@@ -56,7 +56,7 @@ impl CreatedImages {
     }
 
     /// The ids so far, oldest first.
-    pub fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -93,7 +93,7 @@ impl DockerEngine {
     }
 
     /// The image as a `docker save` archive, as it comes.
-    pub fn export(
+    pub(crate) fn export(
         &self,
         image_id: &str,
     ) -> impl Stream<Item = Result<Bytes, EngineError>> + Send + Unpin + 'static + use<> {
@@ -106,7 +106,7 @@ impl DockerEngine {
 
     /// Removes images of a build, newest first: only those that no name points
     /// to, and never by force. What cannot be removed is left and logged.
-    pub async fn remove_images(&self, ids: &[String], keep_cache: bool) {
+    pub(crate) async fn remove_images(&self, ids: &[String], keep_cache: bool) {
         for id in ids.iter().rev() {
             match self.inspect(id).await {
                 Ok(Some(image)) if is_dangling(&image) => {}

@@ -5,17 +5,17 @@
 //! that the build itself meets no credential; [`sweep`] proves that nothing of
 //! a build is left. Everything that goes wrong becomes an [`EngineError`].
 
-pub mod build;
+pub(crate) mod build;
 mod classify;
 mod context_body;
 mod credentials;
 mod dockerfile;
 mod emulation;
 mod error;
-mod images;
+pub(crate) mod images;
 mod lines;
 mod pull;
-pub mod sweep;
+pub(crate) mod sweep;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
@@ -149,7 +149,7 @@ impl DockerEngine {
 ///
 /// # Errors
 /// Text that is not `linux/ARCHITECTURE[/VARIANT]`.
-pub fn parse_engine_platform(text: &str) -> Result<Architecture, ParseError> {
+pub(crate) fn parse_engine_platform(text: &str) -> Result<Architecture, ParseError> {
     let parts: Vec<&str> = text.split('/').collect();
     match parts.as_slice() {
         ["linux", architecture] if !architecture.is_empty() => Ok(Architecture::plain(architecture)),

@@ -19,24 +19,24 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// The host name that marks the containers of one build.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuildMarker(String);
+pub(crate) struct BuildMarker(String);
 
 impl BuildMarker {
     /// The marker of a work order. A host name is at most 63 letters, digits
     /// and hyphens (RFC 1123), hence a hash.
-    pub fn of(order: &WorkOrderId) -> Self {
+    pub(crate) fn of(order: &WorkOrderId) -> Self {
         let digest = common::image::Digest::of(order.as_str().as_bytes());
         Self(format!("reactor-{}", &digest.hex()[..40]))
     }
 
     /// The marker as it was written down by [`BuildMarker::as_str`].
-    pub fn from_text(text: &str) -> Option<Self> {
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
         let hex = text.strip_prefix("reactor-")?;
         (hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Self(text.to_owned()))
     }
 
     /// The host name.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -52,7 +52,7 @@ impl BuildMarker {
 
 /// How sure a sweep has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub(crate) enum Proof {
     /// The engine said that the build has ended: one look is enough.
     AfterEnd,
     /// The build was cut off and may be about to start its next container: two
@@ -67,7 +67,7 @@ impl DockerEngine {
     /// # Errors
     /// [`EngineError::BuildSurvived`] when some are still there after ten
     /// seconds; others when the engine does not answer.
-    pub async fn sweep(&self, marker: &BuildMarker, proof: Proof) -> Result<usize, EngineError> {
+    pub(crate) async fn sweep(&self, marker: &BuildMarker, proof: Proof) -> Result<usize, EngineError> {
         let deadline = Instant::now() + DEADLINE;
         let wanted = if proof == Proof::AfterCut { 2 } else { 1 };
         let (mut removed, mut clean_looks) = (0, 0);
