@@ -95,6 +95,12 @@ impl WorkOrderId {
         let build = build.as_str().trim_start_matches(BuildId::PREFIX);
         Self(format!("{}{build}-{platform}-{attempt}", Self::PREFIX))
     }
+
+    /// The build that a derived id belongs to.
+    pub fn build(&self) -> Option<BuildId> {
+        let (build, _) = self.0.strip_prefix(Self::PREFIX)?.split_once('-')?;
+        format!("{}{build}", BuildId::PREFIX).parse().ok()
+    }
 }
 
 impl WorkerId {
@@ -183,7 +189,10 @@ mod tests {
     fn a_work_order_id_follows_from_its_inputs() {
         let build: BuildId = "bld_01".parse().unwrap();
         let platform = "aarch64".parse().unwrap();
-        assert_eq!(WorkOrderId::derive(&build, &platform, 2).as_str(), "wo_01-aarch64-2");
+        let order = WorkOrderId::derive(&build, &platform, 2);
+        assert_eq!(order.as_str(), "wo_01-aarch64-2");
+        assert_eq!(order.build(), Some(build));
+        assert_eq!("wo_x".parse::<WorkOrderId>().unwrap().build(), None);
     }
 
     #[test]

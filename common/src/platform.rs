@@ -154,6 +154,11 @@ impl PlatformTable {
         })
     }
 
+    /// All platforms by name.
+    pub fn platforms(&self) -> impl Iterator<Item = &Platform> {
+        self.0.keys()
+    }
+
     /// The platform that an architecture belongs to, if any.
     pub fn platform(&self, architecture: &str) -> Option<&Platform> {
         self.0.iter().find(|(_, a)| a.architecture == architecture).map(|(p, _)| p)

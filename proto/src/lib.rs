@@ -6,6 +6,7 @@
 //! a bad field means.
 
 pub mod convert;
+mod redacted;
 
 /// Messages, clients and servers of the package `reactor.v1`.
 #[allow(missing_docs, unreachable_pub, clippy::large_enum_variant, clippy::doc_markdown)]

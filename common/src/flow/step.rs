@@ -81,10 +81,13 @@ pub trait Step<S>: Serialize + Send + Sync {
     const NAME: &'static str;
     /// The stage it belongs to.
     const STAGE: Stage;
-    /// How often and how long it may try.
-    const POLICY: fn() -> Policy = Policy::default;
     /// What it finds out or makes.
     type Output: Serialize + DeserializeOwned + Send;
+
+    /// How often and how long it may try.
+    fn policy(&self) -> Policy {
+        Policy::default()
+    }
 
     /// Does the work. May run again after a crash with the same inputs.
     fn run(&self, cx: &Context<'_, S>) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
@@ -98,6 +101,9 @@ pub struct Context<'a, S> {
     pub cancel: &'a CancellationToken,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// An earlier process began this attempt and did not end it: what the step
+    /// started elsewhere may still be there.
+    pub resumed: bool,
     /// Full name of the step, for logs and failures.
     pub name: &'a str,
     journal: &'a dyn Journal,
@@ -174,7 +180,7 @@ impl<'a, S: Sync> Flow<'a, S> {
     pub async fn run<T: Step<S>>(&self, step: T) -> Result<T::Output, Failure> {
         let name = self.name_of::<T>();
         let input = fingerprint(&step, &name)?;
-        match self.journal.last(&name).await? {
+        let interrupted = match self.journal.last(&name).await? {
             Some(StepRecord::Succeeded { input: seen, .. } | StepRecord::Failed { input: seen, .. })
                 if seen != input =>
             {
@@ -182,25 +188,27 @@ impl<'a, S: Sync> Flow<'a, S> {
             }
             Some(StepRecord::Succeeded { output, .. }) => return recall(output, &name),
             Some(StepRecord::Failed { failure, .. }) => return Err(failure),
-            Some(StepRecord::Started { .. } | StepRecord::Skipped) | None => {}
-        }
-        let policy = T::POLICY();
-        for attempt in 1.. {
+            Some(StepRecord::Started { attempt, .. }) => Some(attempt),
+            Some(StepRecord::Skipped) | None => None,
+        };
+        let policy = step.policy();
+        for attempt in interrupted.unwrap_or(1).. {
             if self.cancel.is_cancelled() {
                 return Err(Failure::cancelled("the build was asked to stop").in_step(&name));
             }
             let started =
                 EventKind::StepStarted { step: name.clone(), stage: T::STAGE, attempt, input: input.clone() };
             self.journal.append(started).await?;
-            let failure = match self.attempt(&step, &name, attempt, policy).await {
-                Ok(output) => {
-                    let value = serde_json::to_value(&output).map_err(|e| unserializable(&name, &e))?;
-                    let step = name.clone();
-                    self.journal.append(EventKind::StepSucceeded { step, input, output: value }).await?;
-                    return Ok(output);
-                }
-                Err(failure) => failure.in_step(&name),
-            };
+            let failure =
+                match self.attempt(&step, &name, attempt, interrupted == Some(attempt), policy).await {
+                    Ok(output) => {
+                        let value = serde_json::to_value(&output).map_err(|e| unserializable(&name, &e))?;
+                        let step = name.clone();
+                        self.journal.append(EventKind::StepSucceeded { step, input, output: value }).await?;
+                        return Ok(output);
+                    }
+                    Err(failure) => failure.in_step(&name),
+                };
             // A cancelled step may be asked for again (by a restarted process
             // whose predecessor was shut down), so it must not be remembered as
             // failed. A journal that failed cannot remember anything.
@@ -252,15 +260,25 @@ impl<'a, S: Sync> Flow<'a, S> {
         }
     }
 
+    /// Whether a step ever began, however it ended.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn began<T: Step<S>>(&self) -> Result<bool, Failure> {
+        let last = self.journal.last(&self.name_of::<T>()).await?;
+        Ok(last.is_some_and(|record| record != StepRecord::Skipped))
+    }
+
     async fn attempt<T: Step<S>>(
         &self,
         step: &T,
         name: &str,
         attempt: u32,
+        resumed: bool,
         policy: Policy,
     ) -> Result<T::Output, Failure> {
-        let cx =
-            Context { services: self.services, cancel: &self.cancel, attempt, name, journal: self.journal };
+        let (services, cancel, journal) = (self.services, &self.cancel, self.journal);
+        let cx = Context { services, cancel, attempt, resumed, name, journal };
         let stopped = async {
             self.cancel.cancelled().await;
             tokio::time::sleep(policy.grace).await;

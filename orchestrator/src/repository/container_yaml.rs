@@ -13,7 +13,7 @@ use common::{
     yaml::{self, YamlError},
 };
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
@@ -51,7 +51,7 @@ pub struct ContainerYaml {
 }
 
 /// `platforms`: names as written, for a name that no site has is harmless.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlatformLimits {
     /// If not empty, only these. Written as one name or a list.

@@ -34,7 +34,7 @@ impl From<NoPlatforms> for Failure {
 }
 
 /// See [`super::container_yaml::ContainerYaml::select`].
-pub(super) fn select(
+pub fn select(
     asked: &[Platform],
     site: &[Platform],
     limits: &PlatformLimits,

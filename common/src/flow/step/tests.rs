@@ -37,9 +37,11 @@ struct Build<'a> {
 impl Step<Services> for Build<'_> {
     const NAME: &'static str = "build";
     const STAGE: Stage = Stage::Build;
-    const POLICY: fn() -> Policy =
-        || Policy { attempts: 2, timeout: Duration::from_secs(5), ..Policy::default() };
     type Output = String;
+
+    fn policy(&self) -> Policy {
+        Policy { attempts: 2, timeout: Duration::from_secs(5), ..Policy::default() }
+    }
 
     async fn run(&self, cx: &Context<'_, Services>) -> Result<String, Failure> {
         cx.services.built.fetch_add(1, Ordering::Relaxed);

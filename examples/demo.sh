@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# The main job on a sample, from nothing: git commit in, one image for two architectures out.
+# usage: examples/demo.sh [--keep | --stop]
+#   --keep  leave the engine, the registry and the git server running, to go on by hand
+#   --stop  stop what --keep left
+# What is made lands in target/demo/hello, an OCI layout; everything else of the demo is under target/, too.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=testkit/machine/service.sh
+. testkit/machine/service.sh
+export PATH="$HOME/.cargo/bin:$PATH"
+
+MACHINE=testkit/machine
+DEMO=target/demo
+BIN=${CARGO_TARGET_DIR:-target}/debug
+KEEP=no
+# Who started the engine that --keep left: a later run has to know it.
+KEPT=$STATE/demo.engine
+ENGINE=running
+
+# Stops the demo's registry and git server, and the engine if the demo started it.
+stop_services() {
+    trap - EXIT
+    rm -f "$KEPT"
+    "$MACHINE/git-server.sh" stop demo
+    "$MACHINE/registry.sh" stop demo
+    [ "$ENGINE" = running ] || "$MACHINE/engine.sh" stop
+}
+
+case "${1:-}" in
+'') ;;
+--keep) KEEP=yes ;;
+--stop)
+    [ ! -r "$KEPT" ] || ENGINE=$(<"$KEPT")
+    stop_services
+    exit 0
+    ;;
+*) die "usage: examples/demo.sh [--keep | --stop]" ;;
+esac
+
+step() { printf '\n== %s\n' "$*" >&2; }
+
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap stop_services EXIT
+
+step "What this machine lacks"
+"$MACHINE/install.sh" run
+
+step "Engine, and emulation of aarch64"
+ENGINE=$("$MACHINE/engine.sh" start)
+[ ! -r "$KEPT" ] || ENGINE=$(<"$KEPT")
+"$MACHINE/emulation.sh" start x86_64 aarch64 >/dev/null
+
+step "The programs (cargo build; the first time takes some minutes)"
+cargo build --locked --workspace --bins
+
+step "Base images in a registry, the sample in a git repository"
+# The samples expect the registry at port 5005; where that is taken, another port and a build argument do.
+PORT=5005
+if ! "$MACHINE/registry.sh" status demo >/dev/null 2>&1 && port_open "$PORT"; then
+    PORT=$(free_port)
+fi
+REGISTRY=$("$MACHINE/registry.sh" start demo "$PORT")
+"$MACHINE/base-images.sh" "$REGISTRY"
+GIT=$("$MACHINE/git-server.sh" start demo)
+
+step "The main job: hello, for x86_64 and aarch64"
+rm -rf "$DEMO"
+mkdir -p "$DEMO"
+sed "s/127\.0\.0\.1:5005/$REGISTRY/" examples/site.yaml >"$DEMO/site.yaml"
+JOB=("$BIN/orchestrator" build "$GIT/hello.git" --ref main --to "oci:$DEMO/hello" --config "$DEMO/site.yaml"
+    --build-arg "REGISTRY=$REGISTRY")
+say "\$ ${JOB[*]}"
+"${JOB[@]}"
+
+# The digest that index.json names, and the tag to ask for it.
+read -r DIGEST TAG < <(python3 - "$DEMO/hello/index.json" <<'PYTHON'
+import json, sys
+entry = json.load(open(sys.argv[1]))["manifests"][0]
+print(entry["digest"], entry.get("annotations", {}).get("org.opencontainers.image.ref.name", ""))
+PYTHON
+)
+
+step "Both members, run by the engine"
+MEMBERS=(amd64 arm64)
+if ! command -v docker >/dev/null; then
+    say "there is no docker command line here; they are not run"
+    MEMBERS=()
+fi
+for architecture in "${MEMBERS[@]}"; do
+    image=reactor-demo:$architecture
+    skopeo --insecure-policy copy --quiet --override-arch "$architecture" "oci:$DEMO/hello${TAG:+:$TAG}" \
+        "docker-archive:$DEMO/$architecture.tar:$image"
+    docker load --quiet --input "$DEMO/$architecture.tar" >/dev/null
+    rm "$DEMO/$architecture.tar"
+    ran=0
+    docker run --rm --platform "linux/$architecture" "$image" "$architecture" || ran=$?
+    docker rmi --force "$image" >/dev/null
+    [ "$ran" -eq 0 ] || die "the member for $architecture ended with exit code $ran"
+done
+
+step "Stopping"
+if [ "$KEEP" = yes ]; then
+    trap - EXIT
+    echo "$ENGINE" >"$KEPT"
+    say "left running: the registry at $REGISTRY, the git server at $GIT, the engine; stop what the demo started: ./examples/demo.sh --stop"
+else
+    stop_services
+fi
+
+step "Done"
+cat <<END
+index    $DIGEST
+layout   $DEMO/hello${TAG:+ (tag $TAG)}
+remains  target/; installed Debian packages; the engine's storage in /var/lib/docker;
+         the kernel's emulation entries until the next start ($MACHINE/emulation.sh stop takes them back)
+next     skopeo inspect --raw oci:$DEMO/hello${TAG:+:$TAG} | python3 -m json.tool
+END
+if [ "$KEEP" = yes ]; then
+    echo "again    ${JOB[*]}"
+else
+    echo "         ./examples/demo.sh --keep    the same, and leaves the services up for builds of your own"
+fi

@@ -1,0 +1,74 @@
+//! The first half of the flow, top to bottom.
+
+use common::{failure::Failure, flow::Flow, request::BuildRequest};
+
+use super::{
+    CheckDestinations, FetchSource, FreezeSettings, MakeContext, PinParents, Plan, PlatformPlan,
+    ReadRepository, ResolveSource, SelectPlatforms, Tags,
+};
+use crate::services::{BuildServices, BuildStamp};
+
+/// Decides everything about a build.
+///
+/// # Errors
+/// The first decision that cannot be made.
+pub async fn decide(
+    flow: &Flow<'_, BuildServices>,
+    stamp: &BuildStamp,
+    request: &BuildRequest,
+) -> Result<Plan, Failure> {
+    let source = &request.source;
+    let resolved = flow.run(ResolveSource { source }).await?;
+    flow.run(FetchSource { source, resolved: &resolved }).await?;
+
+    let settings = flow.run(FreezeSettings).await?;
+    let facts = flow.run(ReadRepository { request, resolved: &resolved }).await?;
+    let tags = Tags::choose(&stamp.build, stamp.created_at, request, &facts.labels)?;
+    let platforms = flow
+        .run(SelectPlatforms {
+            asked: &request.platforms,
+            limits: &facts.platforms,
+            default_platforms: &settings.default_platforms,
+        })
+        .await?;
+    let targets =
+        flow.run(CheckDestinations { asked: &request.destinations, component: &facts.component }).await?;
+    let pinned = flow
+        .run(PinParents {
+            dockerfile: &facts.dockerfile,
+            build_args: &request.build_args,
+            platforms: &platforms,
+            allow_local: request.allow_local_parents,
+        })
+        .await?;
+    let context = flow
+        .run(MakeContext { source, resolved: &resolved, dockerfile_path: &facts.dockerfile_path })
+        .await?;
+
+    let platforms = platforms
+        .into_iter()
+        .zip(pinned)
+        .map(|(selected, pinned)| PlatformPlan {
+            platform: selected.platform,
+            architecture: selected.architecture,
+            dockerfile: pinned.dockerfile,
+            parents: pinned.parents,
+        })
+        .collect();
+    Ok(Plan {
+        commit: resolved.commit,
+        component: facts.component,
+        platforms,
+        context,
+        dockerfile_path: facts.dockerfile_path,
+        build_args: request.build_args.clone(),
+        labels: request.labels.clone(),
+        limits: request.limits.or(settings.limits),
+        queue_deadline: settings.queue_deadline,
+        attempts: settings.attempts,
+        failure_policy: request.failure_policy.unwrap_or(settings.failure_policy),
+        format: settings.format,
+        tags,
+        targets,
+    })
+}

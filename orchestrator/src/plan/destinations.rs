@@ -1,0 +1,97 @@
+//! Step: settles where the image goes, and finds out early what would fail late.
+
+use std::path::{Component as PathPart, Path, PathBuf};
+
+use common::{
+    destination::Destination,
+    failure::{Failure, FailureClass},
+    flow::{Context, Policy, Stage, Step},
+    image::Tag,
+    names::Component,
+};
+use registry_client::Selector;
+use serde::Serialize;
+
+use super::Target;
+use crate::services::BuildServices;
+
+/// Checks the destinations.
+#[derive(Serialize)]
+pub struct CheckDestinations<'a> {
+    /// Those that the user asked for.
+    pub asked: &'a [Destination],
+    /// Names the default one.
+    pub component: &'a Component,
+}
+
+impl Step<BuildServices> for CheckDestinations<'_> {
+    const NAME: &'static str = "check_destinations";
+    const STAGE: Stage = Stage::Prepare;
+    type Output = Vec<Target>;
+
+    fn policy(&self) -> Policy {
+        Policy { attempts: 3, wait: std::time::Duration::from_secs(5), ..Policy::default() }
+    }
+
+    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Vec<Target>, Failure> {
+        let default = [Destination::Layout { directory: PathBuf::from(self.component.as_str()) }];
+        let asked = if self.asked.is_empty() { &default[..] } else { self.asked };
+        let mut targets: Vec<Target> = Vec::new();
+        for destination in asked {
+            let target = match destination {
+                Destination::Layout { directory } => {
+                    let root = &cx.services.shared.layout_root;
+                    Target::Layout { directory: settle(directory, root.path(), root.is_a_fence())? }
+                }
+                Destination::Registry { host, repository, tag } => {
+                    let (host, repository, tag) = (host.clone(), repository.clone(), tag.clone());
+                    Target::Registry { host, repository, tag }
+                }
+            };
+            check(cx.services, &target).await?;
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        Ok(targets)
+    }
+}
+
+/// Opens the destination, which creates a layout and asks a registry whether it
+/// is there and lets us in.
+async fn check(services: &BuildServices, target: &Target) -> Result<(), Failure> {
+    let registry = services.open(target).await?;
+    registry.head_manifest(&Selector::Tag(Tag::latest())).await?;
+    Ok(())
+}
+
+/// The absolute directory of a layout. Behind a fence, nothing outside `root`
+/// can be named: the request may come from anybody.
+fn settle(directory: &Path, root: &Path, fenced: bool) -> Result<PathBuf, Failure> {
+    let leaves = directory.is_absolute() && !directory.starts_with(root);
+    let climbs = directory.components().any(|part| part == PathPart::ParentDir);
+    if fenced && (leaves || climbs) {
+        let message = format!("the layout {} is outside {}", directory.display(), root.display());
+        return Err(Failure::new(FailureClass::Policy, "plan.layout_outside_root", message).with_advice(
+            "name a directory relative to the site's root for layouts (publication.layout_root)",
+        ));
+    }
+    Ok(root.join(directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_keeps_layouts_below_the_root() {
+        let root = Path::new("/srv/layouts");
+        let settle = |directory: &str, fenced| settle(Path::new(directory), root, fenced);
+        assert_eq!(settle("hello", true).unwrap(), Path::new("/srv/layouts/hello"));
+        assert_eq!(settle("/srv/layouts/a/b", true).unwrap(), Path::new("/srv/layouts/a/b"));
+        assert_eq!(settle("/elsewhere", false).unwrap(), Path::new("/elsewhere"));
+        for outside in ["/etc", "../x", "a/../../x", "/srv/layouts/../x", "/srv/layouts-2"] {
+            assert_eq!(settle(outside, true).unwrap_err().code, "plan.layout_outside_root", "{outside}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The plan: what will be built and where it will go, as a value.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use common::{
+    image::{Host, Repository, Tag},
+    names::Component,
+    platform::{Architecture, Platform},
+    request::{FailurePolicy, Limits},
+    work::{Descriptor, ManifestFormat, Parent},
+};
+use serde::{Deserialize, Serialize};
+
+use super::Tags;
+use crate::repository::CommitId;
+
+/// Everything that is decided before anything is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The commit that is built.
+    pub commit: CommitId,
+    /// Under which name.
+    pub component: Component,
+    /// One entry for each platform, in the order of the index.
+    pub platforms: Vec<PlatformPlan>,
+    /// The build context, the same for every platform.
+    pub context: Descriptor,
+    /// Path of the Dockerfile in the context.
+    pub dockerfile_path: String,
+    /// Values for ARG instructions.
+    pub build_args: BTreeMap<String, String>,
+    /// Labels that the engine sets on the image.
+    pub labels: BTreeMap<String, String>,
+    /// Bounds on each platform's build.
+    pub limits: Limits,
+    /// How long a work order may wait for a worker.
+    pub queue_deadline: Duration,
+    /// How often a platform is tried when machines fail.
+    pub attempts: u32,
+    /// What a failed platform does to the others.
+    pub failure_policy: FailurePolicy,
+    /// What kind of manifests to make.
+    pub format: ManifestFormat,
+    /// Tags to set at every destination.
+    pub tags: Tags,
+    /// Where the image goes.
+    pub targets: Vec<Target>,
+}
+
+/// What is particular to one platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlatformPlan {
+    /// Koji's name.
+    pub platform: Platform,
+    /// OCI's name.
+    pub architecture: Architecture,
+    /// The final Dockerfile, parents pinned.
+    pub dockerfile: String,
+    /// Parents as this Dockerfile names them.
+    pub parents: Vec<Parent>,
+}
+
+/// A destination with everything settled: absolute paths, known host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// An OCI layout.
+    Layout {
+        /// Absolute path of the directory.
+        directory: PathBuf,
+    },
+    /// A repository in a registry.
+    Registry {
+        /// The registry.
+        host: Host,
+        /// The repository.
+        repository: Repository,
+        /// One more tag, asked for with the destination.
+        tag: Option<Tag>,
+    },
+}
+
+impl Target {
+    /// The tag that was asked for with this destination.
+    pub fn extra_tag(&self) -> Option<&Tag> {
+        match self {
+            Self::Layout { .. } => None,
+            Self::Registry { tag, .. } => tag.as_ref(),
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Layout { directory } => write!(f, "oci:{}", directory.display()),
+            Self::Registry { host, repository, .. } => write!(f, "docker://{host}/{repository}"),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Tickets: what a worker presents to read the context of its work order and to
+//! upload the image.
+//!
+//! A ticket is a keyed hash of the work order's id (HMAC-SHA-256, RFC 2104), so
+//! that nothing has to be remembered: after a restart the same key, kept in the
+//! state directory, makes and checks the same tickets.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use common::{names::WorkOrderId, secret::Secret};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rand::RngExt as _;
+use sha2::Sha256;
+
+/// Makes and checks tickets.
+#[derive(Clone)]
+pub struct TicketMaker {
+    key: Secret,
+}
+
+impl TicketMaker {
+    /// Reads the key from `path`, or makes one there on first use.
+    ///
+    /// # Errors
+    /// The file can be neither read nor written.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        if !path.exists() {
+            let mut raw = [0_u8; 32];
+            rand::rng().fill(&mut raw);
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(hex::encode(raw).as_bytes())?;
+            file.sync_all()?;
+        }
+        let key = Secret::from_file(path).map_err(io::Error::other)?;
+        Ok(Self { key })
+    }
+
+    /// The ticket of a work order.
+    pub fn ticket(&self, order: &WorkOrderId) -> Secret {
+        Secret::new(hex::encode(self.mac(order).finalize().into_bytes()))
+    }
+
+    /// Whether a ticket belongs to a work order.
+    pub fn accepts(&self, order: &WorkOrderId, ticket: &str) -> bool {
+        hex::decode(ticket).is_ok_and(|raw| self.mac(order).verify_slice(&raw).is_ok())
+    }
+
+    #[allow(clippy::expect_used)]
+    fn mac(&self, order: &WorkOrderId) -> Hmac<Sha256> {
+        let mut mac =
+            Hmac::new_from_slice(self.key.expose().as_bytes()).expect("HMAC takes a key of any length");
+        mac.update(order.as_str().as_bytes());
+        mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_opens_one_order_and_survives_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ticket.key");
+        let (one, other) = ("wo_1-x86_64-1".parse().unwrap(), "wo_1-x86_64-2".parse().unwrap());
+        let ticket = TicketMaker::open(&path).unwrap().ticket(&one);
+        let restarted = TicketMaker::open(&path).unwrap();
+        assert!(restarted.accepts(&one, ticket.expose()));
+        assert!(!restarted.accepts(&other, ticket.expose()));
+        assert!(!restarted.accepts(&one, "") && !restarted.accepts(&one, "zz"));
+    }
+}

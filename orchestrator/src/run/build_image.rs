@@ -1,0 +1,247 @@
+//! Step: one platform's image, built by a worker.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{
+    failure::{Failure, FailureClass},
+    flow::{
+        Context, Policy, Stage, Step,
+        event::{EventKind, WorkerStatus},
+    },
+    names::{WorkOrderId, WorkerId},
+    work::{WorkOrder, WorkOutcome},
+};
+use serde::Serialize;
+use tokio::time::{Instant, sleep_until};
+
+use super::BuiltMember;
+use crate::{
+    plan::{Plan, PlatformPlan},
+    pool::{Submission, Update},
+    services::BuildServices,
+};
+
+/// How long a worker may take to stop before it is given up.
+const CANCEL_DEADLINE: Duration = Duration::from_secs(10);
+/// What a work order may take beside the engine's build: context, export, upload.
+const TRANSFER_TIME: Duration = Duration::from_secs(2 * 3600);
+/// A build without a limit of its own.
+const LONGEST_BUILD: Duration = Duration::from_secs(48 * 3600);
+
+/// Builds one platform.
+#[derive(Serialize)]
+pub struct BuildImage<'a> {
+    /// What is the same for all platforms.
+    pub plan: &'a Plan,
+    /// What is particular to this one.
+    pub platform: &'a PlatformPlan,
+}
+
+impl Step<BuildServices> for BuildImage<'_> {
+    const NAME: &'static str = "build_image";
+    const STAGE: Stage = Stage::Build;
+    type Output = BuiltMember;
+
+    fn policy(&self) -> Policy {
+        Policy {
+            attempts: self.plan.attempts,
+            wait: Duration::from_secs(1),
+            timeout: self.plan.queue_deadline + self.work_time() + CANCEL_DEADLINE * 2,
+            grace: CANCEL_DEADLINE + Duration::from_secs(5),
+        }
+    }
+
+    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<BuiltMember, Failure> {
+        let services = cx.services;
+        let order = self.order(cx);
+        let follow = Follow {
+            step: self,
+            cx,
+            id: order.id.clone(),
+            submission: services.shared.pool.submit(order, cx.resumed),
+        };
+        let image = match follow.to_the_end().await? {
+            Ok(image) => image,
+            Err(failure) => return Err(failure.on_platform(&self.platform.platform)),
+        };
+        if image.platform != self.platform.platform {
+            let message =
+                format!("the worker built {} instead of {}", image.platform, self.platform.platform);
+            return Err(Failure::new(FailureClass::Infrastructure, "member.contradiction", message));
+        }
+        let staging = services.staging().await?;
+        BuiltMember::accept(&image, &self.platform.architecture, &staging).await
+    }
+}
+
+impl BuildImage<'_> {
+    fn order(&self, cx: &Context<'_, BuildServices>) -> WorkOrder {
+        let build = &cx.services.stamp.build;
+        let id = WorkOrderId::derive(build, &self.platform.platform, cx.attempt);
+        WorkOrder {
+            ticket: cx.services.shared.tickets.ticket(&id),
+            id,
+            build: build.clone(),
+            platform: self.platform.platform.clone(),
+            engine_platform: self.platform.architecture.engine_platform(),
+            attempt: cx.attempt,
+            context: self.plan.context.clone(),
+            dockerfile_path: self.plan.dockerfile_path.clone(),
+            dockerfile: Bytes::copy_from_slice(self.platform.dockerfile.as_bytes()),
+            build_args: self.plan.build_args.clone(),
+            labels: self.plan.labels.clone(),
+            limits: self.plan.limits,
+            use_cache: false,
+            parents: self.platform.parents.clone(),
+            manifest_format: self.plan.format,
+        }
+    }
+
+    fn work_time(&self) -> Duration {
+        self.plan.limits.time.unwrap_or(LONGEST_BUILD) + TRANSFER_TIME
+    }
+
+    fn failure(&self, class: FailureClass, code: &str, message: String) -> Failure {
+        Failure::new(class, code, message).on_platform(&self.platform.platform)
+    }
+}
+
+/// Follows one work order until a worker has answered, or nobody will.
+struct Follow<'a, 'b> {
+    step: &'a BuildImage<'b>,
+    cx: &'a Context<'a, BuildServices>,
+    id: WorkOrderId,
+    submission: Submission,
+}
+
+/// Why an order is being stopped.
+struct Stopping {
+    failure: Failure,
+    until: Instant,
+}
+
+impl Follow<'_, '_> {
+    async fn to_the_end(mut self) -> Result<WorkOutcome, Failure> {
+        let mut deadline = Instant::now() + self.step.plan.queue_deadline;
+        let mut waiting = String::from("no worker has taken it yet");
+        let mut assigned = false;
+        let mut stopping: Option<Stopping> = None;
+        loop {
+            let cancel = self.cx.cancel;
+            tokio::select! {
+                update = self.submission.next() => match update {
+                    Some(Update::Waiting(reason)) => {
+                        self.ensure_worker();
+                        self.note(None, WorkerStatus::Waiting, &reason).await?;
+                        waiting = reason;
+                    }
+                    Some(Update::Assigned(worker)) => {
+                        assigned = true;
+                        deadline = Instant::now() + self.step.work_time();
+                        self.note(Some(worker), WorkerStatus::Assigned, "").await?;
+                    }
+                    Some(Update::Reattached(worker)) => {
+                        assigned = true;
+                        deadline = Instant::now() + self.step.work_time();
+                        self.note(Some(worker), WorkerStatus::Reattached, "").await?;
+                    }
+                    Some(Update::Finished(worker, outcome)) => {
+                        self.note(Some(worker), WorkerStatus::Finished, "").await?;
+                        return match stopping {
+                            Some(stopping) => Err(stopping.failure),
+                            None => Ok(*outcome),
+                        };
+                    }
+                    Some(Update::Lost(worker, reason)) => {
+                        self.note(Some(worker.clone()), WorkerStatus::Lost, &reason).await?;
+                        return Err(stopping.map_or_else(|| self.lost(&worker, &reason), |s| s.failure));
+                    }
+                    Some(Update::Hopeless(reason)) => return Err(self.hopeless(&reason)),
+                    None => return Err(stopping.map_or_else(|| self.forgotten(), |s| s.failure)),
+                },
+                () = cancel.cancelled(), if stopping.is_none() => {
+                    let failure = Failure::cancelled("the build was asked to stop");
+                    // A process that ends leaves its workers alone: the next one
+                    // takes the order up again.
+                    if self.cx.services.shared.shutdown.is_cancelled() {
+                        return Err(failure);
+                    }
+                    match self.stop("the build was asked to stop", failure) {
+                        Ok(begun) => stopping = Some(begun),
+                        Err(failure) => return Err(failure),
+                    }
+                }
+                () = sleep_until(deadline), if stopping.is_none() => {
+                    let failure = if assigned { self.took_too_long() } else { self.waited_too_long(&waiting) };
+                    match self.stop("its deadline passed", failure) {
+                        Ok(begun) => stopping = Some(begun),
+                        Err(failure) => return Err(failure),
+                    }
+                }
+                () = sleep_until(stopping.as_ref().map_or(deadline, |s| s.until)), if stopping.is_some() => {
+                    let text = "the worker did not stop in time; its answer will not count";
+                    self.cx.warn("worker.ignored_cancel", text).await?;
+                    return Err(stopping.map_or_else(|| self.forgotten(), |s| s.failure));
+                }
+            }
+        }
+    }
+
+    /// Asks the worker to stop; the failure at once when no worker has the order.
+    fn stop(&self, reason: &str, failure: Failure) -> Result<Stopping, Failure> {
+        if self.submission.cancel(reason) {
+            Ok(Stopping { failure, until: Instant::now() + CANCEL_DEADLINE })
+        } else {
+            Err(failure)
+        }
+    }
+
+    fn ensure_worker(&self) {
+        let shared = &self.cx.services.shared;
+        if !shared.pool.has_worker_for(&self.step.platform.platform) {
+            shared.launcher.ensure(&self.step.platform.platform);
+        }
+    }
+
+    async fn note(
+        &self,
+        worker: Option<WorkerId>,
+        status: WorkerStatus,
+        reason: &str,
+    ) -> Result<(), Failure> {
+        let platform = self.step.platform.platform.clone();
+        let (work_order, reason) = (self.id.clone(), reason.to_owned());
+        self.cx.note(EventKind::WorkerChanged { platform, work_order, worker, status, reason }).await
+    }
+
+    fn lost(&self, worker: &WorkerId, reason: &str) -> Failure {
+        let message = format!("the worker {worker} was lost while it built {}: {reason}", self.id);
+        self.step.failure(FailureClass::Infrastructure, "worker.lost", message)
+    }
+
+    fn hopeless(&self, reason: &str) -> Failure {
+        self.step
+            .failure(FailureClass::Capacity, "worker.cannot_start", reason.to_owned())
+            .with_advice("is the container engine running, and may this user reach its socket?")
+    }
+
+    fn waited_too_long(&self, waiting: &str) -> Failure {
+        let seconds = self.step.plan.queue_deadline.as_secs();
+        let message = format!("no worker took the work within {seconds} s: {waiting}");
+        self.step
+            .failure(FailureClass::Capacity, "capacity.no_worker", message)
+            .with_advice("start a worker for the platform, or raise builds.queue_deadline")
+    }
+
+    fn took_too_long(&self) -> Failure {
+        let seconds = self.step.work_time().as_secs();
+        let message = format!("the worker took longer than {seconds} s");
+        self.step.failure(FailureClass::Timeout, "worker.timeout", message)
+    }
+
+    fn forgotten(&self) -> Failure {
+        let message = format!("the pool forgot {}", self.id);
+        self.step.failure(FailureClass::Internal, "pool.forgotten", message)
+    }
+}

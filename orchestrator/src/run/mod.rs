@@ -1,0 +1,69 @@
+//! The second half of a build: carries a [`Plan`] out.
+//!
+//! The order of what becomes visible is fixed: members by digest, read back;
+//! then the index, read back; then unique and primary tags; floating tags last.
+//! Nothing is tagged before every destination has everything.
+
+mod build_image;
+mod build_platforms;
+mod clean_up;
+mod finish;
+mod members;
+mod publish;
+mod tags;
+
+use common::{
+    failure::Failure,
+    flow::{Flow, event::BuildResult},
+};
+
+pub use build_image::BuildImage;
+pub use clean_up::CleanUp;
+pub use finish::finish;
+pub use members::BuiltMember;
+pub use publish::{AssembleIndex, PushImage};
+pub use tags::{NoteTags, PushFloatingTags, PushTags, WithdrawTags};
+
+use crate::{plan::Plan, services::BuildServices};
+
+/// Why a build did not succeed: the primary cause, first in time, and what
+/// failed after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failures {
+    /// The first.
+    pub primary: Failure,
+    /// The rest, in order of time.
+    pub later: Vec<Failure>,
+}
+
+impl Failures {
+    /// Orders failures by time; `None` when there are none.
+    pub fn in_order(mut failures: Vec<Failure>) -> Option<Self> {
+        failures.sort_by_key(|failure| failure.at);
+        let mut failures = failures.into_iter();
+        failures.next().map(|primary| Self { primary, later: failures.collect() })
+    }
+}
+
+impl From<Failure> for Failures {
+    fn from(primary: Failure) -> Self {
+        Self { primary, later: Vec::new() }
+    }
+}
+
+/// Builds, publishes and tags.
+///
+/// # Errors
+/// Everything that failed, first in time first.
+pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildResult, Failures> {
+    let members = build_platforms::build_platforms(flow, plan).await?;
+    let index = flow.run(AssembleIndex { format: plan.format, members: &members }).await?;
+    publish::push_everywhere(flow, plan, &index, &members).await?;
+    let publications = tags::tag_everywhere(flow, plan, &index).await?;
+    Ok(BuildResult {
+        index_digest: index.digest,
+        index_media_type: index.media_type,
+        members: members.iter().map(BuiltMember::as_member).collect(),
+        publications,
+    })
+}

@@ -1,0 +1,178 @@
+//! What steps may touch: the outside world of a build, behind typed doors.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use common::{
+    failure::{Failure, FailureClass},
+    log::{LogRecord, LogStream},
+    names::BuildId,
+    request::GitSource,
+};
+use jiff::Timestamp;
+use registry_client::{Client, Layout, Registry};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Site,
+    launch::Launcher,
+    plan::Target,
+    pool::{Pool, TicketMaker},
+    repository::{self, GitAccess, ResolvedSource, SourceTree},
+    store::{Store, logs::LogStore},
+};
+
+/// What all builds share.
+pub struct Services {
+    /// The site's settings, frozen at start.
+    pub site: Site,
+    /// The builds' histories.
+    pub store: Store,
+    /// The builds' logs.
+    pub logs: LogStore,
+    /// Workers and their orders.
+    pub pool: Pool,
+    /// Starts workers on this machine, where the site wants that.
+    pub launcher: Launcher,
+    /// Registries, with the site's credentials.
+    pub registries: Client,
+    /// Makes the tickets of work orders.
+    pub tickets: TicketMaker,
+    /// How git remotes are reached.
+    pub git: GitAccess,
+    /// Where builds keep their files: one directory each, removed at the end.
+    pub work_directory: PathBuf,
+    /// Where layouts may be.
+    pub layout_root: LayoutRoot,
+    /// Fires when this process ends; running builds then wait for the next one.
+    pub shutdown: CancellationToken,
+}
+
+/// The directory that relative layouts are below.
+#[derive(Debug, Clone)]
+pub enum LayoutRoot {
+    /// Layouts can be anywhere: the user of the command line owns the machine.
+    Free(PathBuf),
+    /// Layouts cannot be anywhere else: requests come over the network.
+    Fence(PathBuf),
+}
+
+impl LayoutRoot {
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Free(path) | Self::Fence(path) => path,
+        }
+    }
+
+    /// Whether nothing outside may be named.
+    pub fn is_a_fence(&self) -> bool {
+        matches!(self, Self::Fence(_))
+    }
+}
+
+/// What identifies a build and never changes.
+#[derive(Debug, Clone)]
+pub struct BuildStamp {
+    /// The build.
+    pub build: BuildId,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+}
+
+/// The services of one build.
+pub struct BuildServices {
+    /// What all builds share.
+    pub shared: Arc<Services>,
+    /// The build.
+    pub stamp: BuildStamp,
+}
+
+impl BuildServices {
+    /// The build's own directory; gone when the build has ended.
+    pub fn directory(&self) -> PathBuf {
+        build_directory(&self.shared.work_directory, &self.stamp.build)
+    }
+
+    /// Where the build context is.
+    pub fn context_directory(&self) -> PathBuf {
+        self.directory().join("context")
+    }
+
+    /// The tree of the commit, fetched if it is not here (any more).
+    ///
+    /// # Errors
+    /// The remote cannot be reached, or does not have the commit.
+    pub async fn source_tree(
+        &self,
+        source: &GitSource,
+        resolved: &ResolvedSource,
+        cancel: &CancellationToken,
+    ) -> Result<SourceTree, Failure> {
+        let directory = self.directory().join("source.git");
+        Ok(repository::fetch(&self.shared.git, source, resolved, &directory, cancel).await?)
+    }
+
+    /// The layout in which the members of the image are gathered.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub async fn staging(&self) -> Result<Layout, Failure> {
+        open_staging(&self.shared.work_directory, &self.stamp.build).await
+    }
+
+    /// Opens a destination.
+    ///
+    /// # Errors
+    /// A directory that is something else than a layout, or cannot be made.
+    pub async fn open(&self, target: &Target) -> Result<Box<dyn Registry>, Failure> {
+        match target {
+            Target::Layout { directory } => Ok(Box::new(Layout::create(directory).await?)),
+            Target::Registry { host, repository, .. } => {
+                Ok(Box::new(self.shared.registries.repository(host, repository)))
+            }
+        }
+    }
+
+    /// Adds a line of the orchestrator's own to the build's log. Losing such a
+    /// line is no reason to fail a build.
+    pub async fn say(&self, step: &str, text: &str) {
+        let record = LogRecord {
+            offset: 0,
+            at: Timestamp::now(),
+            platform: None,
+            stream: LogStream::Orchestrator,
+            step: step.to_owned(),
+            text: Bytes::from(format!("{text}\n")),
+        };
+        if let Err(error) = self.shared.logs.append(&self.stamp.build, None, vec![record]).await {
+            tracing::warn!(build = %self.stamp.build, %error, "a log line was lost");
+        }
+    }
+}
+
+/// The staging layout of a build, also for uploads that come in beside the flow.
+///
+/// # Errors
+/// The directory cannot be made.
+pub async fn open_staging(work_directory: &Path, build: &BuildId) -> Result<Layout, Failure> {
+    Ok(Layout::create(build_directory(work_directory, build).join("image")).await?)
+}
+
+/// The build's own directory.
+pub fn build_directory(work_directory: &Path, build: &BuildId) -> PathBuf {
+    work_directory.join(build.as_str())
+}
+
+/// A failure of this machine's own disk.
+pub fn disk_failure(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        FailureClass::Infrastructure,
+        "orchestrator.disk",
+        format!("{what} {}: {error}", path.display()),
+    )
+    .with_advice("look at free space and permissions of the state directory")
+}

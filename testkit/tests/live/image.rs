@@ -1,0 +1,113 @@
+//! The main job: a commit becomes a multi-arch image that others accept.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::factory::{build, program, registry, samples, tags};
+
+fn site() -> String {
+    format!("registries:\n  - host: \"{}\"\n    plain_http: true\n", registry())
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {errors}");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Reads a blob of a layout and recomputes its digest.
+fn blob(layout: &Path, descriptor: &Value) -> Result<Vec<u8>> {
+    let digest = descriptor["digest"].as_str().context("a digest")?;
+    let hexadecimal = digest.strip_prefix("sha256:").context("sha256")?;
+    let bytes = std::fs::read(layout.join("blobs/sha256").join(hexadecimal))?;
+    ensure!(hex::encode(Sha256::digest(&bytes)) == hexadecimal, "{digest} does not recompute");
+    ensure!(descriptor["size"].as_u64() == Some(bytes.len() as u64), "{digest} has another size");
+    Ok(bytes)
+}
+
+#[tokio::test]
+#[ignore = "needs a Docker engine, emulation and a registry"]
+async fn a_commit_becomes_an_image_for_two_architectures_in_two_places() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let repository = format!("live/hello-{}", std::process::id());
+    let remote = format!("docker://{}/{repository}", registry());
+    let output = build(
+        directory.path(),
+        &site(),
+        &[&format!("{}/hello.git", samples()), "--ref", "main", "--to", "oci:out", "--to", &remote],
+    )?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+
+    let layout = directory.path().join("out");
+    let index: Value = serde_json::from_slice(&std::fs::read(layout.join("index.json"))?)?;
+    let entries = index["manifests"].as_array().context("entries")?;
+    let digest = entries[0]["digest"].as_str().context("a digest")?.to_owned();
+    ensure!(entries.iter().all(|entry| entry["digest"] == digest.as_str()), "only the index is tagged");
+    ensure!(text.contains(&digest), "the digest of the index is shown:\n{text}");
+
+    let list: Value = serde_json::from_slice(&blob(&layout, &entries[0])?)?;
+    let mut architectures = Vec::new();
+    for member in list["manifests"].as_array().context("members")? {
+        let manifest: Value = serde_json::from_slice(&blob(&layout, member)?)?;
+        let config: Value = serde_json::from_slice(&blob(&layout, &manifest["config"])?)?;
+        ensure!(config["architecture"] == member["platform"]["architecture"]);
+        architectures.push(config["architecture"].as_str().unwrap_or_default().to_owned());
+        for layer in manifest["layers"].as_array().context("layers")? {
+            blob(&layout, layer)?;
+        }
+    }
+    ensure!(architectures == ["amd64", "arm64"], "{architectures:?}");
+
+    let mut names = tags(&repository).await?;
+    names.sort();
+    ensure!(names.len() == 4, "{names:?}");
+    ensure!(["1.0", "1.0-1", "latest"].iter().all(|name| names.iter().any(|n| n == name)), "{names:?}");
+
+    let reference = format!("oci:{}:latest", layout.display());
+    let raw = run(Command::new("skopeo").args(["inspect", "--raw", &reference]))?;
+    ensure!(format!("sha256:{}", hex::encode(Sha256::digest(raw.as_bytes()))) == digest);
+    let copies = [(reference.clone(), "copy-of-layout"), (format!("{remote}:1.0-1"), "copy-of-registry")];
+    for (source, name) in copies {
+        let target = format!("oci:{}:x", directory.path().join(name).display());
+        let options = ["--insecure-policy", "copy", "--quiet", "--all", "--src-tls-verify=false"];
+        run(Command::new("skopeo").args(options).args([&source, &target]))?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs a Docker engine, emulation and a registry"]
+async fn two_builds_of_one_commit_share_their_context() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut contexts = Vec::new();
+    for name in ["a", "b"] {
+        let to = format!("oci:{name}");
+        let uri = format!("{}/hello.git", samples());
+        let arguments = [uri.as_str(), "--to", &to, "--platform", "x86_64", "--output", "json"];
+        let output = build(directory.path(), &site(), &arguments)?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), "{text}");
+        let line = text.lines().find(|line| line.contains("make_context") && line.contains("sha256:"));
+        let event: Value = serde_json::from_str(line.context("the step's output")?)?;
+        let text = event.to_string();
+        let start = text.find("sha256:").context("a digest")?;
+        contexts.push(text[start..start + 71].to_owned());
+    }
+    ensure!(contexts[0] == contexts[1], "{contexts:?}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the built programs"]
+fn every_program_says_its_version_and_contract() -> Result<()> {
+    for name in ["orchestrator", "worker", "koji-bridge"] {
+        let text = run(Command::new(program(name)).arg("--version"))?;
+        ensure!(text.starts_with(name) && text.contains("sha256:"), "{text}");
+    }
+    Ok(())
+}

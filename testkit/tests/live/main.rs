@@ -1,0 +1,10 @@
+//! The programs as processes, with a real engine, a real registry and real git.
+//!
+//! Run by `testkit/test.sh`, which starts what is needed and says where it is:
+//! `TESTKIT_REGISTRY` has the base images, `TESTKIT_GIT` serves the samples.
+
+mod factory;
+mod failures;
+mod image;
+mod interruptions;
+mod repositories;
