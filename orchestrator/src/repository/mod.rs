@@ -8,10 +8,12 @@
 
 mod address;
 pub mod container_yaml;
-// pub mod context;
+pub mod context;
+#[cfg(test)]
+mod context_tests;
 mod credentials;
 pub mod dockerfile;
-// pub mod dockerignore;
+pub mod dockerignore;
 mod error;
 pub mod fetch;
 mod host_keys;

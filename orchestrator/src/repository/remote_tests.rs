@@ -353,7 +353,7 @@ async fn submodules_are_reported_and_modes_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_with_hostile_paths_is_refused() {
-    for (names, what) in [(&[".git", "x"][..], ".git"), (&["..", "x"], "..")] {
+    for (names, what) in [(&[".git", "x"][..], ".git"), (&["..", "x"], ".."), (&["x", "x"], "twice")] {
         let repository = GitRepository::new().unwrap();
         repository.commit_files("one", &[("x", "x")]).unwrap();
         // Written through libgit2 without its checks: the git program refuses to.

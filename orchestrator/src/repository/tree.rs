@@ -114,6 +114,12 @@ impl SourceTree {
         let mut entries = Vec::new();
         list(&repository, root, &[], 0, &mut entries)?;
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        if let Some(twice) = entries.windows(2).find(|pair| pair[0].path == pair[1].path) {
+            return Err(SourceError::HostilePath {
+                path: twice[0].path.to_string(),
+                reason: "is there twice",
+            });
+        }
         let repository = Mutex::new(repository);
         Ok(Self(Arc::new(Inner { repository, commit: commit.clone(), committed_at, entries })))
     }
