@@ -160,12 +160,7 @@ async fn end(child: &mut Child) -> String {
     }
 }
 
-fn start(
-    inner: &Inner,
-    platform: &Platform,
-    id: &WorkerId,
-    log: &Path,
-) -> std::io::Result<Child> {
+fn start(inner: &Inner, platform: &Platform, id: &WorkerId, log: &Path) -> std::io::Result<Child> {
     let settings = &inner.settings;
     std::fs::create_dir_all(&settings.directory)?;
     let log = File::create(log)?;
