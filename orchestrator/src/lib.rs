@@ -1,2 +1,6 @@
-//! placeholder
+//! The orchestrator: takes builds, decides everything about them, hands the work
+//! to workers and publishes what they made.
+
+pub mod app;
+pub mod cli;
 pub mod config;

@@ -7,9 +7,7 @@ use common::{
     secret::Secret,
     service::{ConnectOptions, Connection, MAX_MESSAGE_BYTES, ServiceAddress, connect},
 };
-use proto::v1::{
-    self, build_service_client::BuildServiceClient, worker_service_client::WorkerServiceClient,
-};
+use proto::v1::{self, build_service_client::BuildServiceClient, worker_service_client::WorkerServiceClient};
 use tonic::{Code, Response, Status, Streaming};
 
 use crate::cli::error::CliError;

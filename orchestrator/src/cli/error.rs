@@ -159,9 +159,12 @@ mod tests {
 
     #[test]
     fn what_will_not_pass_is_not_tried_again() {
-        for (code, passing) in
-            [(Code::Unavailable, true), (Code::Unknown, true), (Code::NotFound, false), (Code::Unauthenticated, false)]
-        {
+        for (code, passing) in [
+            (Code::Unavailable, true),
+            (Code::Unknown, true),
+            (Code::NotFound, false),
+            (Code::Unauthenticated, false),
+        ] {
             assert_eq!(is_passing(code), passing, "{code:?}");
         }
     }

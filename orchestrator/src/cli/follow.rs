@@ -59,7 +59,8 @@ pub(crate) fn logs(
     request: v1::ReadLogsRequest,
 ) -> impl Stream<Item = Result<Update, CliError>> + Send {
     let place = request.offset;
-    let source = Logs { client, request, place, stream: None, waiting: Vec::new().into_iter(), complete: false };
+    let source =
+        Logs { client, request, place, stream: None, waiting: Vec::new().into_iter(), complete: false };
     stream::unfold(Follower::new(source), Follower::next)
 }
 

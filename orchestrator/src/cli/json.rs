@@ -14,9 +14,11 @@ use std::sync::OnceLock;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
-use proto::v1;
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, Value as Dynamic};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage as _, Value as Dynamic,
+};
+use proto::v1;
 use serde_json::{Map, Value, json};
 
 /// A message that has a JSON form.
@@ -206,10 +208,7 @@ mod tests {
     fn log_text_is_text_and_exact_where_it_is_not() {
         let record = |text: &'static [u8]| v1::LogRecord { text: text.into(), ..v1::LogRecord::default() };
         assert_eq!(of(&record(b"a\n")), json!({"offset": 0, "text": "a\n"}));
-        assert_eq!(
-            of(&record(b"a\xff")),
-            json!({"offset": 0, "text": "a\u{fffd}", "text_base64": "Yf8="})
-        );
+        assert_eq!(of(&record(b"a\xff")), json!({"offset": 0, "text": "a\u{fffd}", "text_base64": "Yf8="}));
     }
 
     #[test]

@@ -96,8 +96,16 @@ impl Site {
     fn check_tls(&self) -> Result<(), ConfigError> {
         let tls = &self.service.tls;
         match (&tls.certificate_file, &tls.key_file) {
-            (Some(_), None) => self.invalid("service.tls.certificate_file", "service.tls.key_file is missing"),
-            (None, Some(_)) => self.invalid("service.tls.key_file", "service.tls.certificate_file is missing"),
+            (Some(_), None) => {
+                self.invalid("service.tls.certificate_file", "service.tls.key_file is missing")
+            }
+            (None, Some(_)) => {
+                self.invalid("service.tls.key_file", "service.tls.certificate_file is missing")
+            }
+            (None, None) if self.service.listen.is_https() => self.invalid(
+                "service.listen",
+                "https needs service.tls.certificate_file and service.tls.key_file",
+            ),
             _ => Ok(()),
         }
     }

@@ -82,11 +82,9 @@ impl Site {
                 key: key.to_owned(),
                 reason: "it is a section; name a setting below it".to_owned(),
             },
-            AssignError::Value(error) => ConfigError::Value {
-                origin: origin.clone(),
-                key: key.to_owned(),
-                reason: error.to_string(),
-            },
+            AssignError::Value(error) => {
+                ConfigError::Value { origin: origin.clone(), key: key.to_owned(), reason: error.to_string() }
+            }
         })?;
         self.apply(patch, origin);
         Ok(())
@@ -112,8 +110,10 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 
 fn read(path: &Path) -> Result<SettingsPatch, ConfigError> {
     let text = fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    let says_something =
-        text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).any(|line| !line.is_empty() && line[0] != b'#');
+    let says_something = text
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .any(|line| !line.is_empty() && line[0] != b'#');
     if !says_something {
         return Ok(SettingsPatch::default());
     }

@@ -114,7 +114,11 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let bad = |reason: &str| {
-            ParseError::new("size", text, format!("{reason}; expected bytes or a unit, such as 512MiB or 2GiB"))
+            ParseError::new(
+                "size",
+                text,
+                format!("{reason}; expected bytes or a unit, such as 512MiB or 2GiB"),
+            )
         };
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
@@ -152,7 +156,8 @@ mod tests {
 
     #[test]
     fn durations_round_trip() {
-        for (text, seconds) in [("15s", 15), ("10m", 600), ("4h", 14_400), ("1h 30m", 5_400), ("2days", 172_800)]
+        for (text, seconds) in
+            [("15s", 15), ("10m", 600), ("4h", 14_400), ("1h 30m", 5_400), ("2days", 172_800)]
         {
             let period: Period = text.parse().unwrap();
             assert_eq!(period.duration(), Duration::from_secs(seconds), "{text}");
@@ -188,9 +193,12 @@ mod tests {
 
     #[test]
     fn bad_sizes_say_what_is_wrong() {
-        for (bad, part) in
-            [("", "whole number"), ("GiB", "whole number"), ("1.5GiB", "not a unit"), ("99999999999TiB", "large")]
-        {
+        for (bad, part) in [
+            ("", "whole number"),
+            ("GiB", "whole number"),
+            ("1.5GiB", "not a unit"),
+            ("99999999999TiB", "large"),
+        ] {
             let error = bad.parse::<Size>().unwrap_err().to_string();
             assert!(error.contains(part), "{bad}: {error}");
         }

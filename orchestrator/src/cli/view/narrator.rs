@@ -37,7 +37,8 @@ impl Narrator {
     /// The event as a line.
     pub(crate) fn tell(&mut self, event: &BuildEvent) -> Line {
         let at = time(event.at.as_ref());
-        let line = |about: &str, text: String, tone| Line { about: about.to_owned(), text: harmless(&text), tone };
+        let line =
+            |about: &str, text: String, tone| Line { about: about.to_owned(), text: harmless(&text), tone };
         match &event.kind {
             Some(Kind::Created(created)) => {
                 let source = created.request.as_ref().and_then(|request| request.source.as_ref());
@@ -54,8 +55,11 @@ impl Narrator {
                     self.began.insert(started.step.clone(), at);
                 }
                 let (about, step) = split(&started.step);
-                let again =
-                    if started.attempt > 1 { format!(", attempt {}", started.attempt) } else { String::new() };
+                let again = if started.attempt > 1 {
+                    format!(", attempt {}", started.attempt)
+                } else {
+                    String::new()
+                };
                 line(about, format!("{step} …{again}"), Tone::Faint)
             }
             Some(Kind::StepSucceeded(succeeded)) => {

@@ -38,7 +38,8 @@ pub(crate) fn lines(ending: &Ending, dress: Dress) -> Vec<String> {
         lines.extend(of_failure(failure, &ending.tails, dress));
     }
     for failure in &ending.later_failures {
-        let platform = if failure.platform.is_empty() { String::new() } else { format!("{}: ", failure.platform) };
+        let platform =
+            if failure.platform.is_empty() { String::new() } else { format!("{}: ", failure.platform) };
         lines.push(field("later", &harmless(&format!("{platform}{}", told(failure)))));
     }
     if let Some(command) = next_command(&ending.build) {
@@ -52,14 +53,13 @@ pub(crate) fn about(build: &Build) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(request) = &build.request {
         if let Some(source) = &request.source {
-            let reference = if source.r#ref.is_empty() { String::new() } else { format!(" at {}", source.r#ref) };
+            let reference =
+                if source.r#ref.is_empty() { String::new() } else { format!(" at {}", source.r#ref) };
             lines.push(field("source", &harmless(&format!("{}{reference}", source.uri))));
         }
-        for (name, value) in [
-            ("component", &request.component),
-            ("target", &request.target),
-            ("user", &request.user),
-        ] {
+        for (name, value) in
+            [("component", &request.component), ("target", &request.target), ("user", &request.user)]
+        {
             if !value.is_empty() {
                 lines.push(field(name, &harmless(value)));
             }

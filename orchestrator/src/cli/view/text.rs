@@ -52,7 +52,7 @@ pub(crate) fn size(bytes: u64) -> String {
         return format!("{bytes} B");
     }
     // Tenths of a unit, in whole numbers.
-    let mut tenths = bytes.saturating_mul(10) / 1024;
+    let mut tenths = u128::from(bytes) * 10 / 1024;
     let mut unit = 0;
     while tenths >= 10_240 && unit + 1 < UNITS.len() {
         tenths /= 1024;
@@ -134,7 +134,7 @@ mod tests {
             (1024, "1.0 KiB"),
             (3_565_158, "3.3 MiB"),
             (5 << 30, "5.0 GiB"),
-            (u64::MAX, "1638.4 TiB"),
+            (u64::MAX, "16777215.9 TiB"),
         ] {
             assert_eq!(size(bytes), text);
         }

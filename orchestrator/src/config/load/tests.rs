@@ -33,10 +33,7 @@ fn later_layers_win_in_the_documented_order() {
     assert_eq!(load(&[], &[]), (2, 5, Origin::File(second)));
 
     let variable = environment("REACTOR__BUILDS__MAX_RUNNING", "3");
-    assert_eq!(
-        load(&variable, &[]),
-        (3, 5, Origin::Environment("REACTOR__BUILDS__MAX_RUNNING".to_owned()))
-    );
+    assert_eq!(load(&variable, &[]), (3, 5, Origin::Environment("REACTOR__BUILDS__MAX_RUNNING".to_owned())));
 
     let flag = FlagSetting { flag: "--max-running", key: "builds.max_running", text: "4".to_owned() };
     assert_eq!(load(&variable, &[flag]), (4, 5, Origin::Flag("--max-running".to_owned())));
@@ -86,8 +83,16 @@ fn bad_files_are_refused_with_file_key_and_advice() {
         ("builds: {attempts: 0}\n", &["'builds.attempts'", "at least 1"]),
         ("workers: {heartbeat_timeout: 6s}\n", &["'workers.heartbeat_timeout'", "twice"]),
         ("workers: {log_window: 1KiB}\n", &["'workers.log_window'", "64KiB"]),
-        ("service: {tls: {key_file: /dev/null}}\n", &["'service.tls.key_file'", "certificate_file is missing"]),
-        ("service: {worker_token_file: /nonexistent/x}\n", &["'service.worker_token_file'", "/nonexistent/x"]),
+        (
+            "service: {tls: {key_file: /dev/null}}\n",
+            &["'service.tls.key_file'", "certificate_file is missing"],
+        ),
+        ("service: {listen: 'https://h:1'}\n", &["'service.listen'", "https needs"]),
+        ("service: {listen: 'localhost'}\n", &["localhost", "HOST:PORT"]),
+        (
+            "service: {worker_token_file: /nonexistent/x}\n",
+            &["'service.worker_token_file'", "/nonexistent/x"],
+        ),
         ("registries: [{host: a.example, ca_file: /nonexistent/ca}]\n", &["'registries'", "/nonexistent/ca"]),
         ("registries: [{host: a.example}, {host: a.example}]\n", &["listed twice"]),
         ("builds: [\n", &["DIR/site.yaml"]),
@@ -103,7 +108,11 @@ fn bad_files_are_refused_with_file_key_and_advice() {
 #[test]
 fn bad_variables_and_flags_are_named() {
     for (variable, value, parts) in [
-        ("REACTOR__BUILDS__MAX_RUNING", "1", &["REACTOR__BUILDS__MAX_RUNING", "did you mean 'builds.max_running'?"][..]),
+        (
+            "REACTOR__BUILDS__MAX_RUNING",
+            "1",
+            &["REACTOR__BUILDS__MAX_RUNING", "did you mean 'builds.max_running'?"][..],
+        ),
         ("REACTOR__BUILDS__MAX_RUNNING", "many", &["REACTOR__BUILDS__MAX_RUNNING", "whole number"]),
         ("REACTOR__BUILDS", "1", &["it is a section"]),
         ("REACTOR__PLATFORMS", "x", &["configuration file"]),
