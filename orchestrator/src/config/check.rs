@@ -102,6 +102,10 @@ impl Site {
             (None, Some(_)) => {
                 self.invalid("service.tls.key_file", "service.tls.certificate_file is missing")
             }
+            (None, None) if self.service.listen.is_https() => self.invalid(
+                "service.listen",
+                "https needs service.tls.certificate_file and service.tls.key_file",
+            ),
             _ => Ok(()),
         }
     }

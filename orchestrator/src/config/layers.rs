@@ -110,7 +110,7 @@ replaced_as_a_whole!(
     crate::config::Size,
     common::work::ManifestFormat,
     common::request::FailurePolicy,
-    common::image::Host,
+    common::service::ServiceAddress,
 );
 
 impl<T> Overlay for Option<T> {}
@@ -216,6 +216,7 @@ pub(crate) fn file(path: &Path) -> Origin {
 }
 
 #[cfg(test)]
+#[allow(unreachable_pub, reason = "the macro makes public structs")]
 mod tests {
     use super::*;
 

@@ -7,6 +7,8 @@
 //! names the file that holds one.
 
 mod check;
+#[cfg(test)]
+mod documented;
 mod error;
 mod layers;
 mod load;

@@ -13,6 +13,7 @@ use common::{
     image::Host,
     platform::{Architecture, Platform, PlatformTable},
     request::{FailurePolicy, Limits},
+    service::{Scheme, ServiceAddress},
     work::ManifestFormat,
 };
 use serde::{Deserialize, Serialize};
@@ -55,8 +56,8 @@ section! {
     /// The gRPC service.
     Service (ServicePatch)
     settings {
-        /// Address to listen on: HOST:PORT or unix:PATH.
-        listen: String = "127.0.0.1:7070".to_owned(),
+        /// Address to listen on: HOST:PORT or unix:PATH; https://HOST:PORT insists on TLS.
+        listen: ServiceAddress = default_address(),
         /// Serve gRPC reflection, which grpcurl needs.
         reflection: bool = true,
         /// How long open calls and running steps may take to end after SIGTERM.
@@ -179,6 +180,10 @@ section! {
     sections {}
 }
 
+fn default_address() -> ServiceAddress {
+    ServiceAddress::Tcp { scheme: Scheme::Unsaid, host: "127.0.0.1".to_owned(), port: 7070 }
+}
+
 fn default_platforms() -> Vec<Platform> {
     "x86_64".parse().into_iter().collect()
 }
@@ -237,6 +242,14 @@ impl std::ops::Deref for Site {
 }
 
 impl Site {
+    /// The same site, with relative OCI layouts below `directory` unless the site
+    /// says where they go.
+    #[must_use]
+    pub fn or_layout_root(mut self, directory: &Path) -> Self {
+        self.settings.publication.layout_root.get_or_insert_with(|| directory.to_owned());
+        self
+    }
+
     /// Every key there is, with its meaning.
     pub fn keys() -> Vec<Key> {
         let mut keys = Vec::new();
@@ -301,7 +314,7 @@ mod tests {
     #[test]
     fn a_site_without_any_file_is_usable() {
         let site = Site::default();
-        assert_eq!(site.service.listen, "127.0.0.1:7070");
+        assert_eq!(site.service.listen.to_string(), "127.0.0.1:7070");
         assert_eq!(site.default_platforms()[0].as_str(), "x86_64");
         assert_eq!(site.limits().memory_bytes, None);
         assert_eq!(site.limits().time, Some(std::time::Duration::from_secs(14_400)));

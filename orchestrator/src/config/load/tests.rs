@@ -87,6 +87,8 @@ fn bad_files_are_refused_with_file_key_and_advice() {
             "service: {tls: {key_file: /dev/null}}\n",
             &["'service.tls.key_file'", "certificate_file is missing"],
         ),
+        ("service: {listen: 'https://h:1'}\n", &["'service.listen'", "https needs"]),
+        ("service: {listen: 'localhost'}\n", &["localhost", "HOST:PORT"]),
         (
             "service: {worker_token_file: /nonexistent/x}\n",
             &["'service.worker_token_file'", "/nonexistent/x"],

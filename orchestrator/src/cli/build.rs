@@ -1,0 +1,173 @@
+//! `orchestrator build`: one build in the foreground. The service runs inside
+//! this process, behind a socket that only this user can reach; the command
+//! submits the build to it and watches it as anybody else would.
+
+use std::{
+    fs::Permissions,
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use common::service::{Scheme, ServiceAddress, Shutdown, telemetry};
+use tempfile::TempDir;
+
+use crate::{
+    app::{App, AppOptions, RunningApp},
+    cli::{
+        CommandLine,
+        arguments::BuildArguments,
+        client::Client,
+        error::CliError,
+        exit::Exit,
+        follow::Start,
+        json, request, signals, view,
+        watch::{OnSignal, Watched, watch},
+    },
+    config::Site,
+};
+
+/// Runs the command.
+pub(crate) async fn run(arguments: BuildArguments, here: &mut CommandLine) -> Result<Exit, CliError> {
+    let request = request::from_flags(&arguments.request, here.user(), Some(&here.directory));
+    let submission = request::submission(request, "");
+    if arguments.request.dump_request {
+        here.output.line(&json::of(&submission).to_string());
+        return Ok(Exit::Ok);
+    }
+    let site = Site::load(&arguments.site.files, here.environment(), &[])?.or_layout_root(&here.directory);
+    telemetry::init(telemetry::LogFormat::Text, &arguments.log_filter)
+        .map_err(|error| CliError::Usage(error.to_string()))?;
+
+    // From here on a signal cancels; before, there is nothing to cancel.
+    let signals = signals::listen().map_err(system("listening for signals"))?;
+    let state = StateDirectory::make(&arguments, &here.directory)?;
+    let socket = private_directory("reactor-")?;
+    let token_file = site.service.client_token_file.clone();
+    let running = App::start(AppOptions {
+        state_directory: state.path().to_owned(),
+        listen: address(&socket),
+        foreground: true,
+        shutdown: Shutdown::new(),
+        site,
+    })
+    .await?;
+
+    let client = Client::new(&running.address, token_file.as_deref(), None).await?;
+    let build = match client.submit(submission).await {
+        Ok(build) => build,
+        Err(error) => return Err(end(running, error).await),
+    };
+    here.output.remark(&format!("build {}", build.id));
+    let mut view = view::choose(&mut here.output, arguments.format.output);
+    let watched = watch(&client, &build.id, Start::default(), view.as_mut(), signals, OnSignal::Cancel).await;
+    drop(view);
+    // Who leaves at once does not wait for the service either.
+    if !matches!(watched, Ok(Watched { left: true, .. })) {
+        running.stop().await;
+    }
+    if let StateDirectory::Kept(path) = &state {
+        here.output.remark(&format!("the state of the build is in {}", path.display()));
+    }
+    Ok(watched?.exit)
+}
+
+/// Ends the service after an error and hands the error on.
+async fn end(running: RunningApp, error: CliError) -> CliError {
+    running.stop().await;
+    error
+}
+
+/// A temporary directory that nobody else can enter.
+fn private_directory(prefix: &str) -> Result<TempDir, CliError> {
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+        .map_err(system("making a temporary directory"))
+}
+
+/// A socket in a directory that only this user can enter. Where its path would
+/// be too long for a socket, a port of the loopback interface.
+fn address(directory: &TempDir) -> ServiceAddress {
+    let socket = format!("unix:{}", directory.path().join("orchestrator.sock").display());
+    socket.parse().unwrap_or_else(|_| ServiceAddress::Tcp {
+        scheme: Scheme::Unsaid,
+        host: "127.0.0.1".to_owned(),
+        port: 0,
+    })
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> CliError {
+    move |source| CliError::System { what: what.to_owned(), source }
+}
+
+/// Where journal, logs and blobs of the build are.
+enum StateDirectory {
+    /// The user's; stays.
+    Named(PathBuf),
+    /// Removed with this value.
+    Temporary(TempDir),
+    /// A temporary one that stays.
+    Kept(PathBuf),
+}
+
+impl StateDirectory {
+    fn make(arguments: &BuildArguments, directory: &Path) -> Result<Self, CliError> {
+        if let Some(named) = &arguments.state {
+            let named = directory.join(named);
+            let fail = |source| CliError::System { what: format!("making {}", named.display()), source };
+            std::fs::create_dir_all(&named).map_err(fail)?;
+            return Ok(Self::Named(named));
+        }
+        let temporary = private_directory("reactor-build-")?;
+        Ok(if arguments.keep_state { Self::Kept(temporary.keep()) } else { Self::Temporary(temporary) })
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Named(path) | Self::Kept(path) => path,
+            Self::Temporary(directory) => directory.path(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::arguments::{Arguments, Command};
+
+    fn arguments(line: &str) -> BuildArguments {
+        let words = ["orchestrator", "build", "uri"].into_iter().chain(line.split_whitespace());
+        match Arguments::try_parse_from(words).unwrap().command {
+            Command::Build(build) => build,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_a_temporary_state_goes_away() {
+        let here = tempfile::tempdir().unwrap();
+        for (line, stays) in [("--state a/b", true), ("--keep-state", true), ("", false)] {
+            let state = StateDirectory::make(&arguments(line), here.path()).unwrap();
+            let path = state.path().to_owned();
+            assert!(path.is_dir(), "{line}");
+            drop(state);
+            assert_eq!(path.is_dir(), stays, "{line}");
+            if line == "--keep-state" {
+                std::fs::remove_dir(&path).unwrap();
+            }
+        }
+        assert!(here.path().join("a/b").is_dir());
+    }
+
+    #[test]
+    fn the_socket_is_where_only_this_user_can_go() {
+        let directory = private_directory("reactor-").unwrap();
+        assert!(address(&directory).to_string().starts_with("unix:/"));
+        let mode = std::fs::metadata(directory.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0);
+    }
+}
