@@ -7,8 +7,7 @@ use common::{
     failure::{Failure, FailureClass},
     secret::SecretFileError,
     service::{
-        ConnectError, ListenError, Listener, MAX_MESSAGE_BYTES, ServeError, Server, ServiceAddress, Shutdown,
-        TlsFiles,
+        ConnectError, ListenError, Listener, MAX_MESSAGE_BYTES, Server, ServiceAddress, Shutdown, TlsFiles,
     },
 };
 use proto::{
@@ -96,7 +95,6 @@ pub struct RunningApp {
     services: Arc<Services>,
     shutdown: Shutdown,
     grace: Duration,
-    server: tokio::task::JoinHandle<Result<(), ServeError>>,
 }
 
 /// Starts an orchestrator. When this returns, it listens and takes up builds.
@@ -144,7 +142,12 @@ impl App {
         let server = server(&services, &supervisor, access, &shutdown);
         let grace = services.site.service.shutdown_grace.duration();
         let end = shutdown.clone();
-        let serving = shutdown.tracker.spawn(async move { server.serve(listener, &end).await });
+        shutdown.tracker.spawn(async move {
+            if let Err(error) = server.serve(listener, &end).await {
+                tracing::error!(%error, "the service failed");
+                end.token.cancel();
+            }
+        });
         for platform in &services.site.workers.local.platforms {
             services.launcher.ensure(platform);
         }
@@ -155,26 +158,14 @@ impl App {
                 end.token.cancel();
             }
         });
-        Ok(RunningApp { address, services, shutdown, grace, server: serving })
+        Ok(RunningApp { address, services, shutdown, grace })
     }
 }
 
 impl RunningApp {
-    /// Waits for the process to be told to stop, then ends everything.
-    ///
-    /// # Errors
-    /// The server failed.
-    pub async fn until_shutdown(self) -> Result<(), ServeError> {
-        self.shutdown.token.cancelled().await;
-        self.stop().await
-    }
-
     /// Ends everything: no new work, calls and steps end within the grace
     /// period, local workers stop, the store is closed.
-    ///
-    /// # Errors
-    /// The server failed.
-    pub async fn stop(self) -> Result<(), ServeError> {
+    pub async fn stop(self) {
         self.shutdown.token.cancel();
         self.services.launcher.stop();
         if !self.shutdown.wait(self.grace).await {
@@ -182,7 +173,6 @@ impl RunningApp {
         }
         self.services.logs.close().await;
         self.services.store.close().await;
-        if self.server.is_finished() { self.server.await.unwrap_or(Ok(())) } else { Ok(()) }
     }
 }
 
