@@ -62,7 +62,8 @@ service_start cookbook-orchestrator "$BIN/orchestrator" serve --listen "$SERVER"
     --state "$WORK/state"
 wait_for 30 "$GRPCURL" -plaintext -max-time 5 "$SERVER" list || die "the orchestrator did not answer in 30 s"
 for name in x86_64 aarch64; do
-    service_start "cookbook-worker-$name" "$BIN/worker" --orchestrator "http://$SERVER" --platform "$name"
+    service_start "cookbook-worker-$name" "$BIN/worker" --orchestrator "http://$SERVER" --platform "$name" \
+        --scratch-dir "$WORK/scratch"
 done
 attached() {
     local count
