@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(crate) enum Update {
     /// Something happened to the build.
-    Event(v1::BuildEvent),
+    Event(Box<v1::BuildEvent>),
     /// The build printed something.
     Log(v1::LogRecord),
     /// The connection was lost; it is dialled again.
@@ -148,6 +148,11 @@ impl Source for Events {
         let message = stream.message().await.map_err(|status| self.client.error(CALL, status))?;
         let cut = |text: String| self.client.error(CALL, Status::unavailable(text));
         let Some(response) = message else {
+            // Who has seen the last event before gets nothing more.
+            let build = self.client.get(&self.build).await?;
+            if is_final(build.state()) && build.last_sequence <= self.after {
+                return Ok(Look::End(None));
+            }
             return Err(cut("the stream ended before the build did".to_owned()));
         };
         let Some(event) = response.event else { return Ok(Look::Nothing) };
@@ -159,14 +164,19 @@ impl Source for Events {
         }
         self.after = event.sequence;
         if matches!(event.kind, Some(v1::build_event::Kind::Ended(_))) {
-            return Ok(Look::End(Some(Update::Event(event))));
+            return Ok(Look::End(Some(Update::Event(Box::new(event)))));
         }
-        Ok(Look::New(Update::Event(event)))
+        Ok(Look::New(Update::Event(Box::new(event))))
     }
 
     fn reset(&mut self) {
         self.stream = None;
     }
+}
+
+fn is_final(state: v1::BuildState) -> bool {
+    use v1::BuildState::{Cancelled, Failed, Succeeded};
+    matches!(state, Succeeded | Failed | Cancelled)
 }
 
 struct Logs {

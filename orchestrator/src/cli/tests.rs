@@ -87,6 +87,10 @@ async fn watching_goes_on_after_a_sequence() {
     let sequences: Vec<u64> =
         json_lines(&results).iter().filter_map(|line| line["event"]["sequence"].as_u64()).collect();
     assert_eq!(sequences, [14, 15]);
+
+    let (exit, results, _) = command("builds watch bld_01 --after 15 --server SERVER", &service).await;
+    assert_eq!(exit, Exit::Failed, "the end was seen before");
+    assert!(!results.contains("ended: failed") && results.contains("failed bld_01"), "{results}");
     service.stop().await;
 }
 

@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
-use proto::v1::{BuildEvent, LogRecord, build_event::Kind};
+use proto::v1::{
+    BuildEvent, LogRecord,
+    build_event::{Kind, worker_changed::Status},
+};
 
 use crate::cli::{
     output::{Dress, Tone},
@@ -26,8 +29,9 @@ pub(crate) struct Board {
     narrator: Narrator,
     /// Running steps by full name.
     running: BTreeMap<String, Timestamp>,
-    /// The latest word about each platform's worker.
-    workers: BTreeMap<String, String>,
+    /// The latest word about each platform's worker, and whether it says that
+    /// there is none yet.
+    workers: BTreeMap<String, (String, bool)>,
     lines: Lines,
     tail: VecDeque<(String, String)>,
     ended: bool,
@@ -51,8 +55,11 @@ impl Board {
                 self.running.remove(&failed.step);
             }
             Some(Kind::WorkerChanged(changed)) => {
-                self.workers.insert(changed.platform.clone(), line.text);
-                return None;
+                let waits = changed.status() == Status::Waiting;
+                self.workers.insert(changed.platform.clone(), (line.text.clone(), waits));
+                if changed.status() != Status::Lost {
+                    return None;
+                }
             }
             Some(Kind::Ended(_)) => self.ended = true,
             _ => {}
@@ -82,9 +89,15 @@ impl Board {
         }
         let frame = usize::try_from(now.as_millisecond().unsigned_abs() / 100 % 10).unwrap_or_default();
         let mut rows = Vec::new();
+        let runs = |platform: &str| self.running.keys().any(|step| split(step).0 == platform);
+        for (platform, (word, waits)) in &self.workers {
+            if *waits && !runs(platform) {
+                rows.push((format!("{} {platform:<8} {word}", SPINNER[frame]), Tone::Warning));
+            }
+        }
         for (step, began) in &self.running {
             let (about, name) = split(step);
-            let worker = self.workers.get(about).map_or_else(String::new, |worker| format!("  {worker}"));
+            let worker = self.workers.get(about).map_or_else(String::new, |(word, _)| format!("  {word}"));
             let took = length(between(*began, now));
             rows.push((format!("{} {about:<8} {name} {took}{worker}", SPINNER[frame]), Tone::Plain));
         }
@@ -122,10 +135,11 @@ mod tests {
             board.log(&samples::record("x86_64", &format!("line {number}\n")));
         }
         let drawn = board.draw(at(16), 60, 20, BARE);
-        assert_eq!(drawn[0], "⠋ x86_64   build_image 10s  given to wrk_a");
-        assert_eq!(drawn.len(), 1 + TAIL);
-        assert_eq!(drawn[1], "  x86_64   | line 3");
-        assert_eq!(drawn[TAIL], "  x86_64   | line 8");
+        assert_eq!(drawn[0], "⠋ aarch64  waiting for a worker: no worker for aarch64 is a…");
+        assert_eq!(drawn[1], "⠋ x86_64   build_image 10s  given to wrk_a");
+        assert_eq!(drawn.len(), 2 + TAIL);
+        assert_eq!(drawn[2], "  x86_64   | line 3");
+        assert_eq!(drawn[1 + TAIL], "  x86_64   | line 8");
     }
 
     #[test]

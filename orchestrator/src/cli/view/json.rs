@@ -64,7 +64,6 @@ mod tests {
         view.remark("cancelling");
         let build = samples::succeeded();
         view.finish(Some(&Ending { build, later_failures: Vec::new(), tails: Tails::default() }));
-        drop(view);
 
         let lines: Vec<Value> =
             results.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -177,7 +177,6 @@ mod tests {
         }
         let ending = Ending { build: samples::failed(), later_failures: Vec::new(), tails: Tails::default() };
         view.finish(Some(&ending));
-        drop(view);
         assert!(results.text().starts_with("failed bld_01"), "{}", results.text());
     }
 }

@@ -82,7 +82,6 @@ mod tests {
         view.log(&samples::record("x86_64", "\u{1b}[1mSTEP 1/2\u{1b}[0m\nSTEP"));
         view.log(&samples::record("x86_64", " 2/2\nhalf a li"));
         view.finish(None);
-        drop(view);
         assert_eq!(
             results.text(),
             "\
