@@ -180,6 +180,7 @@ impl RunningApp {
         if !self.shutdown.wait(self.grace).await {
             tracing::warn!("not everything ended within the grace period");
         }
+        self.services.logs.close().await;
         self.services.store.close().await;
         if self.server.is_finished() { self.server.await.unwrap_or(Ok(())) } else { Ok(()) }
     }

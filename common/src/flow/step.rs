@@ -192,6 +192,7 @@ impl<'a, S: Sync> Flow<'a, S> {
             Some(StepRecord::Skipped) | None => None,
         };
         let policy = step.policy();
+        let mut earlier = Vec::new();
         for attempt in interrupted.unwrap_or(1).. {
             if self.cancel.is_cancelled() {
                 return Err(Failure::cancelled("the build was asked to stop").in_step(&name));
@@ -209,6 +210,10 @@ impl<'a, S: Sync> Flow<'a, S> {
                     }
                     Err(failure) => failure.in_step(&name),
                 };
+            // Why the first try failed often says more than how the last one did.
+            let this = format!("attempt {attempt} failed: {} [{}]", failure.message, failure.code);
+            let failure = Failure { causes: [failure.causes, earlier.clone()].concat(), ..failure };
+            earlier.push(this);
             // A cancelled step may be asked for again (by a restarted process
             // whose predecessor was shut down), so it must not be remembered as
             // failed. A journal that failed cannot remember anything.

@@ -1,9 +1,8 @@
 //! Workers as processes on this machine: one for each platform, started when a
 //! work order first waits for one.
 //!
-//! A worker's standard input is a pipe from this process: it ends with us, and
-//! a worker that sees that end stops too, so that not even `kill -9` leaves one
-//! behind.
+//! A worker watches the process that started it and ends with it, so that not
+//! even `kill -9` of the orchestrator leaves one behind.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,7 +14,11 @@ use std::{
 };
 
 use common::{names::WorkerId, platform::Platform, service::Shutdown};
-use tokio::{process::Command, time::timeout};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::pool::Pool;
@@ -131,22 +134,10 @@ async fn keep_running(inner: Arc<Inner>, platform: Platform) {
 async fn run(inner: &Inner, platform: &Platform, id: &WorkerId, log: &Path) -> String {
     match start(inner, platform, id, log) {
         Ok(mut child) => {
-            // Held until the worker has ended: its end would tell it to stop.
-            let input = child.stdin.take();
-            let ending = tokio::select! {
+            tokio::select! {
                 status = child.wait() => describe(status),
-                () = inner.stop.cancelled() => {
-                    drop(input);
-                    match timeout(STOP_DEADLINE, child.wait()).await {
-                        Ok(status) => describe(status),
-                        Err(_) => {
-                            let killed = child.kill().await;
-                            format!("it did not stop and was killed ({killed:?})")
-                        }
-                    }
-                }
-            };
-            ending
+                () = inner.stop.cancelled() => end(&mut child).await,
+            }
         }
         Err(error) => {
             let program = inner.settings.program.display();
@@ -155,12 +146,21 @@ async fn run(inner: &Inner, platform: &Platform, id: &WorkerId, log: &Path) -> S
     }
 }
 
-fn start(
-    inner: &Inner,
-    platform: &Platform,
-    id: &WorkerId,
-    log: &Path,
-) -> std::io::Result<tokio::process::Child> {
+/// Asks a worker to stop, which ends what it builds, and kills it if it does not.
+async fn end(child: &mut Child) -> String {
+    let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    // A process that is gone already cannot be asked; waiting tells.
+    let _asked = pid.map(|pid| kill_process(pid, Signal::TERM));
+    if let Ok(status) = timeout(STOP_DEADLINE, child.wait()).await {
+        return describe(status);
+    }
+    match child.kill().await {
+        Ok(()) => "it did not stop and was killed".to_owned(),
+        Err(error) => format!("it did not stop and cannot be killed: {error}"),
+    }
+}
+
+fn start(inner: &Inner, platform: &Platform, id: &WorkerId, log: &Path) -> std::io::Result<Child> {
     let settings = &inner.settings;
     std::fs::create_dir_all(&settings.directory)?;
     let log = File::create(log)?;
@@ -177,7 +177,8 @@ fn start(
         .arg("--scratch-dir")
         .arg(settings.directory.join(platform.as_str()))
         .arg("--exit-with-parent")
-        .stdin(Stdio::piped())
+        .arg(std::process::id().to_string())
+        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::from(log))
         // The terminal's Ctrl-C reaches the orchestrator, which then stops its

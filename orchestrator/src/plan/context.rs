@@ -8,7 +8,10 @@ use common::{
 };
 use serde::Serialize;
 
-use crate::{repository::ResolvedSource, services::BuildServices};
+use crate::{
+    repository::{ResolvedSource, context::write_context},
+    services::BuildServices,
+};
 
 /// Makes the context.
 #[derive(Serialize)]
@@ -35,7 +38,8 @@ impl Step<BuildServices> for MakeContext<'_> {
         let tree = services.source_tree(self.source, self.resolved, cx.cancel).await?;
         let limit = services.shared.site.builds.max_context.bytes();
         let context =
-            tree.write_context(self.dockerfile_path, &services.context_directory(), limit, cx.cancel).await?;
+            write_context(&tree, self.dockerfile_path, &services.context_directory(), limit, cx.cancel)
+                .await?;
         services.say(cx.name, &format!("context {} ({} bytes)", context.digest, context.size)).await;
         Ok(context)
     }

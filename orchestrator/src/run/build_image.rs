@@ -61,7 +61,7 @@ impl Step<BuildServices> for BuildImage<'_> {
             id: order.id.clone(),
             submission: services.shared.pool.submit(order, cx.resumed),
         };
-        let image = match follow.to_the_end().await? {
+        let image = match follow.until_answered().await? {
             Ok(image) => image,
             Err(failure) => return Err(failure.on_platform(&self.platform.platform)),
         };
@@ -122,7 +122,7 @@ struct Stopping {
 }
 
 impl Follow<'_, '_> {
-    async fn to_the_end(mut self) -> Result<WorkOutcome, Failure> {
+    async fn until_answered(mut self) -> Result<WorkOutcome, Failure> {
         let mut deadline = Instant::now() + self.step.plan.queue_deadline;
         let mut waiting = String::from("no worker has taken it yet");
         let mut assigned = false;

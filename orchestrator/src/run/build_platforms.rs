@@ -12,7 +12,7 @@ use crate::{plan::Plan, services::BuildServices};
 /// # Errors
 /// What failed, first in time first. Platforms that were stopped because of
 /// another one's failure are no failures of their own.
-pub async fn build_platforms(
+pub(super) async fn build_platforms(
     flow: &Flow<'_, BuildServices>,
     plan: &Plan,
 ) -> Result<Vec<BuiltMember>, Failures> {

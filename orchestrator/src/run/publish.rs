@@ -100,7 +100,7 @@ impl Step<BuildServices> for PushImage<'_> {
 ///
 /// # Errors
 /// What failed, first in time first.
-pub async fn push_everywhere(
+pub(super) async fn push_everywhere(
     flow: &Flow<'_, BuildServices>,
     plan: &Plan,
     index: &Descriptor,

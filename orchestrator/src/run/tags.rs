@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What each tag pointed to before the build; `None` for a new tag.
-pub type FormerTags = BTreeMap<Tag, Option<Descriptor>>;
+pub(super) type FormerTags = BTreeMap<Tag, Option<Descriptor>>;
 
 /// Notes what the tags of one destination point to now.
 #[derive(Serialize)]
@@ -135,7 +135,7 @@ async fn check_tag(
 ///
 /// # Errors
 /// The first tag that could not be set.
-pub async fn tag_everywhere(
+pub(super) async fn tag_everywhere(
     flow: &Flow<'_, BuildServices>,
     plan: &Plan,
     index: &Descriptor,

@@ -3,7 +3,7 @@
 //! Working out touches no table, so a command that makes no sense gets its error
 //! and leaves the others alone. Only a failed transaction fails all of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use common::{
     flow::{
@@ -34,7 +34,8 @@ pub(super) type Histories = HashMap<BuildId, History>;
 pub(super) struct Group {
     creations: Vec<Creation>,
     rows: Vec<EventRow>,
-    touched: BTreeSet<BuildId>,
+    /// Builds with new events, and whether these changed their state.
+    touched: BTreeMap<BuildId, bool>,
     replies: Vec<Reply>,
 }
 
@@ -115,7 +116,7 @@ impl Group {
         histories.insert(id.clone(), history);
         self.creations.push(Creation { id: id.clone(), key, request, request_json, at });
         self.rows.push(EventRow { build: id.clone(), sequence: 1, at, json: body.json });
-        self.touched.insert(id.clone());
+        self.touched.insert(id.clone(), false);
         Ok(Created { id, new: true })
     }
 
@@ -146,7 +147,7 @@ impl Group {
         // A single event changes nothing when it is refused. Of several, the
         // first ones would stay.
         let before = (bodies.len() > 1).then(|| history.clone());
-        let at = now();
+        let (state, at) = (history.state, now());
         let first_row = self.rows.len();
         let mut events = Vec::with_capacity(bodies.len());
         for Body { kind, json } in bodies {
@@ -162,7 +163,7 @@ impl Group {
             events.push(event);
         }
         if !events.is_empty() {
-            self.touched.insert(build.clone());
+            *self.touched.entry(build.clone()).or_default() |= history.state != state;
         }
         Ok(events)
     }
@@ -180,7 +181,8 @@ impl Group {
             let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
             self.insert_builds(&mut transaction).await?;
             self.insert_events(&mut transaction).await?;
-            self.update_builds(&mut transaction, histories).await?;
+            self.update_positions(&mut transaction, histories).await?;
+            self.update_states(&mut transaction, histories).await?;
             transaction.commit().await
         };
         written.await.map_err(StoreError::database("commit events"))
@@ -217,23 +219,17 @@ impl Group {
         Ok(())
     }
 
-    async fn update_builds(
+    async fn update_positions(
         &self,
         transaction: &mut SqliteTransaction<'_>,
         histories: &Histories,
     ) -> Result<(), sqlx::Error> {
         let touched: Vec<_> =
-            self.touched.iter().filter_map(|build| Some((build, histories.get(build)?))).collect();
+            self.touched.keys().filter_map(|build| Some((build, histories.get(build)?))).collect();
         for builds in touched.chunks(ROWS) {
-            let mut update = QueryBuilder::<Sqlite>::new(
-                "UPDATE build SET state = news.column2, ended_at = news.column3, last_seq = news.column4 FROM (",
-            );
+            let mut update = QueryBuilder::<Sqlite>::new("UPDATE build SET last_seq = news.column2 FROM (");
             update.push_values(builds, |mut values, (build, history)| {
-                values
-                    .push_bind(build.as_str())
-                    .push_bind(history.state.as_str())
-                    .push_bind(history.ended_at.map(Timestamp::as_microsecond))
-                    .push_bind(to_sql(history.last_sequence));
+                values.push_bind(build.as_str()).push_bind(to_sql(history.last_sequence));
             });
             update.push(") AS news WHERE build.id = news.column1");
             update.build().execute(&mut **transaction).await?;
@@ -241,9 +237,28 @@ impl Group {
         Ok(())
     }
 
+    /// Apart from the positions, since this also rewrites the indexes, and few
+    /// events change a state.
+    async fn update_states(
+        &self,
+        transaction: &mut SqliteTransaction<'_>,
+        histories: &Histories,
+    ) -> Result<(), sqlx::Error> {
+        for (build, _) in self.touched.iter().filter(|(_, changed)| **changed) {
+            let Some(history) = histories.get(build) else { continue };
+            sqlx::query("UPDATE build SET state = ?, ended_at = ? WHERE id = ?")
+                .bind(history.state.as_str())
+                .bind(history.ended_at.map(Timestamp::as_microsecond))
+                .bind(build.as_str())
+                .execute(&mut **transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// The builds that the group changes.
     pub(super) fn touched(&self) -> impl Iterator<Item = &BuildId> {
-        self.touched.iter()
+        self.touched.keys()
     }
 
     /// Answers everybody.

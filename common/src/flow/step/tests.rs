@@ -82,6 +82,7 @@ async fn failures_are_retried_then_remembered() {
     let parents = BTreeMap::new();
     let first = flow(&services, &journal).run(Build { parents: &parents }).await.unwrap_err();
     assert_eq!((first.code.as_str(), first.step.as_str()), ("test.disk", "build"));
+    assert_eq!(first.causes, ["attempt 1 failed: no space left [test.disk]"]);
     assert_eq!(services.built.load(Ordering::Relaxed), 2);
     services.break_build.store(false, Ordering::Relaxed);
     let second = flow(&services, &journal).run(Build { parents: &parents }).await.unwrap_err();
