@@ -68,29 +68,26 @@ impl From<ContextError> for Failure {
     }
 }
 
-impl SourceTree {
-    /// Writes the build context of the commit to `directory`, in a file whose name
-    /// is the hexadecimal part of its digest. `dockerfile` is the path that the
-    /// work order gives to its Dockerfile; what the repository has there stays
-    /// out. The archive has at most `limit` bytes. A context that is there already
-    /// is kept.
-    ///
-    /// # Errors
-    /// The repository cannot be read, `.dockerignore` is not valid, the archive
-    /// would be too large, the disk refuses, or `token` is cancelled.
-    pub async fn write_context(
-        &self,
-        dockerfile: &str,
-        directory: &Path,
-        limit: u64,
-        token: &CancellationToken,
-    ) -> Result<Descriptor, ContextError> {
-        let (dockerfile, directory) = (dockerfile.to_owned(), directory.to_owned());
-        // Also when the caller is dropped the thread ends.
-        let token = token.child_token();
-        let _stops_on_drop = token.clone().drop_guard();
-        self.on_thread(move |tree| write(tree, &dockerfile, &directory, limit, &token)).await
-    }
+/// Writes the build context of a commit to `directory`, in a file whose name is
+/// the hexadecimal part of its digest. `dockerfile` is the path that the work
+/// order gives to its Dockerfile; what the repository has there stays out. The
+/// archive has at most `limit` bytes. A context that is there already is kept.
+///
+/// # Errors
+/// The repository cannot be read, `.dockerignore` is not valid, the archive would
+/// be too large, the disk refuses, or `token` is cancelled.
+pub async fn write_context(
+    tree: &SourceTree,
+    dockerfile: &str,
+    directory: &Path,
+    limit: u64,
+    token: &CancellationToken,
+) -> Result<Descriptor, ContextError> {
+    let (dockerfile, directory) = (dockerfile.to_owned(), directory.to_owned());
+    // Also when the caller is dropped the thread ends.
+    let token = token.child_token();
+    let _stops_on_drop = token.clone().drop_guard();
+    tree.on_thread(move |tree| write(tree, &dockerfile, &directory, limit, &token)).await
 }
 
 fn write(

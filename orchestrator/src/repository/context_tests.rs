@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     GitAccess, SourceTree,
-    context::{ContextError, MEDIA_TYPE},
+    context::{ContextError, MEDIA_TYPE, write_context},
     fetch, resolve,
 };
 
@@ -22,7 +22,7 @@ async fn fetched(uri: &str, into: &Path) -> SourceTree {
 }
 
 async fn context(tree: &SourceTree, into: &Path, limit: u64) -> Result<Descriptor, ContextError> {
-    tree.write_context("Dockerfile", into, limit, &CancellationToken::new()).await
+    write_context(tree, "Dockerfile", into, limit, &CancellationToken::new()).await
 }
 
 /// Path, kind, mode and content (or target) of every entry; owner and time are
@@ -161,7 +161,7 @@ async fn dockerignore_and_the_dockerfile_stay_out() {
         ]
     );
     let token = CancellationToken::new();
-    let other = tree.write_context("sub/Dockerfile", directory.path(), LIMIT, &token).await.unwrap();
+    let other = write_context(&tree, "sub/Dockerfile", directory.path(), LIMIT, &token).await.unwrap();
     let names = names(&directory.path().join(other.digest.hex()));
     assert!(names.contains(&"Dockerfile".to_owned()) && !names.contains(&"sub/Dockerfile".to_owned()));
 }
@@ -181,7 +181,7 @@ async fn limits_and_cancellation_leave_nothing_behind() {
 
     let token = CancellationToken::new();
     token.cancel();
-    let error = tree.write_context("Dockerfile", &out, LIMIT, &token).await.unwrap_err();
+    let error = write_context(&tree, "Dockerfile", &out, LIMIT, &token).await.unwrap_err();
     assert_eq!(Failure::from(error).code, "cancelled");
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
     assert_eq!(context(&tree, &out, exact).await.unwrap().size, exact);
