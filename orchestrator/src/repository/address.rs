@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn good_addresses_are_taken_apart() {
         use Transport::{Git, Http, Local, Ssh};
-        let cases: &[(&str, Transport, &str, Option<u16>, Option<&str>, &str)] = &[
+        let cases = [
             ("https://git.example.org/a/b.git", Http, "git.example.org", None, None, "/a/b.git"),
             ("https://me@GIT.example.org:8443/a", Http, "git.example.org", Some(8443), Some("me"), "/a"),
             ("http://127.0.0.1:3000/a", Http, "127.0.0.1", Some(3000), None, "/a"),
@@ -189,11 +189,11 @@ mod tests {
         ];
         for (uri, transport, host, port, user, path) in cases {
             let address = Address::parse(uri).unwrap_or_else(|error| panic!("{uri}: {error}"));
-            assert_eq!(address.transport, *transport, "{uri}");
-            assert_eq!(address.host, *host, "{uri}");
-            assert_eq!(address.port, *port, "{uri}");
-            assert_eq!(address.user.as_deref(), *user, "{uri}");
-            assert_eq!(address.path, *path, "{uri}");
+            assert_eq!(address.transport, transport, "{uri}");
+            assert_eq!(address.host, host, "{uri}");
+            assert_eq!(address.port, port, "{uri}");
+            assert_eq!(address.user.as_deref(), user, "{uri}");
+            assert_eq!(address.path, path, "{uri}");
         }
     }
 

@@ -284,7 +284,8 @@ async fn with_links(links: &[(&str, &str)], directory: &Path) -> SourceTree {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn links_that_leave_the_tree_are_refused() {
-    let cases: &[(&[(&str, &str)], Option<&str>)] = &[
+    type Links = &'static [(&'static str, &'static str)];
+    let cases: &[(Links, Option<&str>)] = &[
         (&[("ok", "dir/file"), ("dir/up", "../dir/./file"), ("self", "self"), ("none", "dir/none")], None),
         (&[("bad", "/etc/passwd")], Some("bad")),
         (&[("bad", "../outside")], Some("bad")),

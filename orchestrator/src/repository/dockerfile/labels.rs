@@ -23,18 +23,19 @@ impl Dockerfile {
     /// ENV wins over ARG, an ARG without a default takes the build argument or the
     /// global ARG of that name, and what is unknown is empty. The environment of
     /// parents from outside is known only through
-    /// [`Arguments::with_parent_env`]. MAINTAINER is no label.
+    /// [`Arguments::with_parent_env`]. MAINTAINER is no label. The arguments need
+    /// not be for a platform: parents are not looked at.
     ///
     /// # Errors
-    /// A LABEL, ENV or ARG that cannot be understood, or as [`Dockerfile::parents`].
+    /// A LABEL, ENV, ARG or FROM that cannot be understood.
     pub fn labels(&self, arguments: &Arguments) -> Result<BTreeMap<String, String>, DockerfileError> {
-        let resolved = self.resolve_stages(arguments)?;
+        let resolved = self.resolve_stages(arguments, Missing::Empty)?;
         let mut done: Vec<Left> = Vec::new();
         let bodies = self.instructions.split(|i| matches!(i.kind, Kind::From { .. })).skip(1);
         for (body, (_, base)) in bodies.zip(&resolved.stages) {
             let mut stage = match base {
                 Base::Stage(earlier) => done.get(*earlier).cloned().unwrap_or_default(),
-                Base::Image(_) => Left { env: arguments.parent_env.clone(), ..Left::default() },
+                Base::Outside(_) => Left { env: arguments.parent_env.clone(), ..Left::default() },
                 Base::Scratch => Left::default(),
             };
             let mut args = BTreeMap::new();
@@ -148,6 +149,18 @@ mod tests {
             let found: Vec<(&str, &str)> = found.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
             assert_eq!(found, *expected, "{text}");
         }
+    }
+
+    #[test]
+    fn labels_are_known_before_the_platform_is() {
+        let text = "FROM --platform=linux/amd64 a:$TARGETARCH AS b\nLABEL a=1\nFROM b\nLABEL b=2\n";
+        let dockerfile = Dockerfile::parse(text.as_bytes()).unwrap();
+        let labels = dockerfile.labels(&Arguments::default()).unwrap();
+        assert_eq!(
+            labels.into_iter().collect::<Vec<_>>(),
+            [("a".into(), "1".into()), ("b".into(), "2".into())]
+        );
+        assert!(dockerfile.parents(&Arguments::default()).is_err());
     }
 
     #[test]

@@ -68,8 +68,8 @@ pub(super) enum Base {
     Scratch,
     /// An earlier stage.
     Stage(usize),
-    /// An image from outside.
-    Image(ImageReference),
+    /// An image from outside, with variables resolved as far as they are known.
+    Outside(String),
 }
 
 /// The FROM instructions, resolved.
@@ -87,16 +87,16 @@ impl Dockerfile {
     /// A variable without a value, something that is no image, a stage that is
     /// not there, or a `--platform` flag that asks for another platform.
     pub fn parents(&self, arguments: &Arguments) -> Result<Vec<ParentUse>, DockerfileError> {
-        let resolved = self.resolve_stages(arguments)?;
+        let resolved = self.resolve_stages(arguments, Missing::Error)?;
         let mut parents = Vec::new();
         let mut next = 0;
         for instruction in &self.instructions {
             let line = instruction.line;
             match &instruction.kind {
                 Kind::From { image, .. } => {
-                    if let Some((_, Base::Image(reference))) = resolved.stages.get(next) {
+                    if let Some((_, Base::Outside(text))) = resolved.stages.get(next) {
                         let kind = ParentKind::From { stage: next };
-                        parents.push(found(image, reference.clone(), line, kind));
+                        parents.push(found(image, reference(text, line)?, line, kind));
                     }
                     next += 1;
                 }
@@ -126,7 +126,7 @@ impl Dockerfile {
     /// # Errors
     /// As [`Dockerfile::parents`].
     pub fn base(&self, arguments: &Arguments) -> Result<Option<ParentUse>, DockerfileError> {
-        let resolved = self.resolve_stages(arguments)?;
+        let resolved = self.resolve_stages(arguments, Missing::Error)?;
         let mut stage = resolved.stages.len().saturating_sub(1);
         while let Some((_, Base::Stage(earlier))) = resolved.stages.get(stage) {
             stage = *earlier;
@@ -137,8 +137,13 @@ impl Dockerfile {
 
     /// Resolves every FROM. Variables come from the ARGs before the first one and
     /// from the platform only (Dockerfile reference, "Understand how ARG and FROM
-    /// interact").
-    pub(super) fn resolve_stages(&self, arguments: &Arguments) -> Result<Stages, DockerfileError> {
+    /// interact"). Only when a missing one is an error, the platform is certain
+    /// and `--platform` flags are checked.
+    pub(super) fn resolve_stages(
+        &self,
+        arguments: &Arguments,
+        missing: Missing,
+    ) -> Result<Stages, DockerfileError> {
         let mut globals = arguments.platform.clone();
         let mut stages: Vec<(Option<String>, Base)> = Vec::new();
         for instruction in &self.instructions {
@@ -161,12 +166,12 @@ impl Dockerfile {
                 }
                 Kind::From { platform, image, name } => {
                     let known = |name: &str| globals.get(name).cloned();
-                    if let Some((_, flag)) = platform {
+                    if let Some((_, flag)) = platform.as_ref().filter(|_| missing == Missing::Error) {
                         let asked = self.expanded(&flag.text, line, Missing::Empty, &known)?;
                         check_platform(flag, &asked, arguments, line)?;
                     }
-                    let text = self.expanded(&image.text, line, Missing::Error, &known)?;
-                    let base = base(&text, &stages, line)?;
+                    let text = self.expanded(&image.text, line, missing, &known)?;
+                    let base = base(text, &stages);
                     stages.push((name.as_ref().map(|name| name.to_lowercase()), base));
                 }
                 _ => {}
@@ -191,18 +196,18 @@ fn found(word: &Word, expanded: ImageReference, line: usize, kind: ParentKind) -
     ParentUse { written: word.text.clone(), expanded, span: word.span.clone(), line, kind }
 }
 
-fn base(text: &str, earlier: &[(Option<String>, Base)], line: usize) -> Result<Base, DockerfileError> {
+fn base(text: String, earlier: &[(Option<String>, Base)]) -> Base {
     if text == "scratch" {
-        return Ok(Base::Scratch);
+        return Base::Scratch;
     }
     let lower = text.to_lowercase();
     match earlier.iter().position(|(name, _)| name.as_deref() == Some(lower.as_str())) {
-        Some(stage) => Ok(Base::Stage(stage)),
-        None => image(text, line).map(Base::Image),
+        Some(stage) => Base::Stage(stage),
+        None => Base::Outside(text),
     }
 }
 
-fn image(text: &str, line: usize) -> Result<ImageReference, DockerfileError> {
+fn reference(text: &str, line: usize) -> Result<ImageReference, DockerfileError> {
     if text.is_empty() {
         return Err(DockerfileError::invalid(line, "the name of the image is empty"));
     }
@@ -235,7 +240,7 @@ fn outside(
             Err(DockerfileError::invalid(line, reason))
         }
         None if text == "scratch" => Ok(None),
-        None => image(text, line).map(Some),
+        None => reference(text, line).map(Some),
     }
 }
 
