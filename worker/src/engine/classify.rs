@@ -49,7 +49,8 @@ fn is_invalid_dockerfile(message: &str) -> bool {
         "invalid reference format",
         "invalid from flag value",
     ];
-    const PARTS: &[&str] = &["requires buildkit", "file with no instructions", "unknown flag:", "parse error line"];
+    const PARTS: &[&str] =
+        &["requires buildkit", "file with no instructions", "unknown flag:", "parse error line"];
     let message = message.to_lowercase();
     BEGINNINGS.iter().any(|beginning| message.starts_with(beginning))
         || PARTS.iter().any(|part| message.contains(part))
@@ -58,9 +59,17 @@ fn is_invalid_dockerfile(message: &str) -> bool {
 /// Whether a registry or the engine says that an image is not there.
 pub(crate) fn is_image_missing(message: &str) -> bool {
     let message = message.to_lowercase();
-    ["manifest unknown", "manifest for ", "no such image", "repository does not exist", "name unknown", "no matching manifest", "not found"]
-        .iter()
-        .any(|part| message.contains(part))
+    [
+        "manifest unknown",
+        "manifest for ",
+        "no such image",
+        "repository does not exist",
+        "name unknown",
+        "no matching manifest",
+        "not found",
+    ]
+    .iter()
+    .any(|part| message.contains(part))
         && !message.contains("file not found")
         && !message.contains("no such host")
 }
@@ -84,7 +93,8 @@ pub(crate) fn build_error(it: Circumstances<'_>) -> EngineError {
         return EngineError::NoSpace { doing, message: line };
     }
     if it.wanted != it.engine {
-        let detail = Some(message.clone()).filter(|text| is_exec_format(text)).or_else(|| in_tail(is_exec_format));
+        let detail =
+            Some(message.clone()).filter(|text| is_exec_format(text)).or_else(|| in_tail(is_exec_format));
         if let Some(detail) = detail {
             return EngineError::NotEmulated { wanted: it.wanted.clone(), engine: it.engine.clone(), detail };
         }
@@ -98,7 +108,8 @@ pub(crate) fn build_error(it: Circumstances<'_>) -> EngineError {
     if is_invalid_dockerfile(&message) {
         return EngineError::DockerfileInvalid { message };
     }
-    let from = it.step.as_ref().and_then(|step| step.announced.split_once(" : ")).map(|(_, text)| text.trim());
+    let from =
+        it.step.as_ref().and_then(|step| step.announced.split_once(" : ")).map(|(_, text)| text.trim());
     if let Some(parent) = from.and_then(|text| text.strip_prefix("FROM "))
         && is_image_missing(&message)
     {
@@ -115,8 +126,8 @@ mod tests {
         let tail: Vec<String> = tail.iter().map(|line| (*line).to_owned()).collect();
         let engine = Architecture::plain("amd64");
         let wanted = Architecture::plain(if foreign { "arm64" } else { "amd64" });
-        let step = (!announced.is_empty())
-            .then(|| FailedStep { announced: announced.to_owned(), line: Some(3) });
+        let step =
+            (!announced.is_empty()).then(|| FailedStep { announced: announced.to_owned(), line: Some(3) });
         let error = build_error(Circumstances {
             message,
             step,
@@ -145,10 +156,38 @@ mod tests {
             (failed, vec![exec], run, false, None, "build.instruction_failed"),
             (exec, vec![], run, true, None, "engine.platform_not_emulated"),
             (failed, vec![full, "make failed"], run, false, None, "engine.no_space"),
-            ("failed to copy: write /var/lib: no space left on device", vec![], run, false, None, "engine.no_space"),
-            ("dockerfile parse error line 7: unknown instruction: RUM", vec![], "", false, None, "build.dockerfile_invalid"),
-            ("dockerfile parse error on line 7: unknown instruction: RUM", vec![], "", false, None, "build.dockerfile_invalid"),
-            ("the Dockerfile (Dockerfile) cannot be empty", vec![], "", false, None, "build.dockerfile_invalid"),
+            (
+                "failed to copy: write /var/lib: no space left on device",
+                vec![],
+                run,
+                false,
+                None,
+                "engine.no_space",
+            ),
+            (
+                "dockerfile parse error line 7: unknown instruction: RUM",
+                vec![],
+                "",
+                false,
+                None,
+                "build.dockerfile_invalid",
+            ),
+            (
+                "dockerfile parse error on line 7: unknown instruction: RUM",
+                vec![],
+                "",
+                false,
+                None,
+                "build.dockerfile_invalid",
+            ),
+            (
+                "the Dockerfile (Dockerfile) cannot be empty",
+                vec![],
+                "",
+                false,
+                None,
+                "build.dockerfile_invalid",
+            ),
             ("the --mount option requires BuildKit.", vec![], "", false, None, "build.dockerfile_invalid"),
             (
                 "COPY failed: file not found in build context or excluded by .dockerignore: stat x: file does not exist",

@@ -75,7 +75,8 @@ pub(crate) fn emulation_of(wanted: &Architecture, engine: &Architecture, directo
         enabled && [program, registered].iter().any(|it| it.strip_prefix("qemu-") == Some(name))
     };
     let found = entries.flatten().map(|entry| entry.path()).any(|path| {
-        !matches!(path.file_name().and_then(|name| name.to_str()), Some("status" | "register")) && handles(&path)
+        !matches!(path.file_name().and_then(|name| name.to_str()), Some("status" | "register"))
+            && handles(&path)
     });
     if found { Emulation::Registered } else { Emulation::Missing }
 }

@@ -14,6 +14,7 @@ mod emulation;
 mod error;
 pub(crate) mod images;
 mod lines;
+mod memory;
 mod pull;
 pub(crate) mod sweep;
 
