@@ -7,6 +7,7 @@ mod stand_in;
 
 use std::process::{ExitStatus, Stdio};
 
+use futures::StreamExt as _;
 use proto::v1::attach_response::Message;
 use stand_in::{PATIENCE, StandIn};
 use tokio::{
@@ -77,13 +78,75 @@ async fn wrong_settings_end_the_process_with_code_2() {
     assert_eq!(end_of(&mut child).await.code(), Some(2));
 }
 
+fn docker() -> bollard::Docker {
+    let version = bollard::ClientVersion { major_version: 1, minor_version: 41 };
+    bollard::Docker::connect_with_unix("/var/run/docker.sock", 120, &version).unwrap()
+}
+
+fn busybox_archive() -> bytes::Bytes {
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_path_with_name("/bin/busybox", "busybox").expect("install busybox-static");
+    archive.into_inner().unwrap().into()
+}
+
+#[tokio::test]
+#[ignore = "needs a Docker engine"]
+async fn a_container_of_an_earlier_life_is_removed_by_its_marker() {
+    use bollard::{models, query_parameters::CreateImageOptions};
+    let docker = docker();
+    let import = CreateImageOptions {
+        from_src: Some("-".to_owned()),
+        repo: Some("reactor-test-sweep".to_owned()),
+        ..Default::default()
+    };
+    let body = bollard::body_full(busybox_archive());
+    let imported: Vec<_> = docker.create_image(Some(import), Some(body), None).collect().await;
+    assert!(imported.iter().all(Result::is_ok), "{imported:?}");
+    let scratch = tempfile::tempdir().unwrap();
+    let marker = format!("reactor-{:040x}", std::process::id());
+    let place = scratch.path().join("wrk_dead.0").join("wo_dead");
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::write(place.join("marker"), &marker).unwrap();
+    let container = |host: &str| models::ContainerCreateBody {
+        image: Some("reactor-test-sweep".to_owned()),
+        cmd: Some(vec!["/busybox".to_owned(), "sleep".to_owned(), "1039".to_owned()]),
+        host_config: Some(models::HostConfig {
+            extra_hosts: Some(vec![format!("{host}:127.0.0.1")]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let options = None::<bollard::query_parameters::CreateContainerOptions>;
+    let ours = docker.create_container(options.clone(), container(&marker)).await.unwrap().id;
+    let other = docker.create_container(options, container("somebody-else")).await.unwrap().id;
+    docker.start_container(&ours, None).await.unwrap();
+
+    let mut server = StandIn::start().await;
+    let mut child = worker(&server.address.to_string(), scratch.path()).spawn().unwrap();
+    let _attached = server.welcomed().await;
+    timeout(PATIENCE, async {
+        while place.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("the earlier life is not swept");
+    assert!(docker.inspect_container(&ours, None).await.is_err(), "the marked container is left");
+    assert!(docker.inspect_container(&other, None).await.is_ok(), "another container is gone");
+    docker.remove_container(&other, None).await.unwrap();
+    docker
+        .remove_image("reactor-test-sweep", None::<bollard::query_parameters::RemoveImageOptions>, None)
+        .await
+        .unwrap();
+    signal(&child, "TERM").await;
+    end_of(&mut child).await;
+}
+
 #[tokio::test]
 #[ignore = "needs a Docker engine"]
 async fn what_a_killed_worker_built_is_gone_after_its_next_start() {
     let mut server = StandIn::start().await;
-    let mut context = tar::Builder::new(Vec::new());
-    context.append_path_with_name("/bin/busybox", "busybox").expect("install busybox-static");
-    let context = bytes::Bytes::from(context.into_inner().unwrap());
+    let context = busybox_archive();
     *server.content.context.lock().unwrap() = context.clone();
     let scratch = tempfile::tempdir().unwrap();
     let address = server.address.to_string();
@@ -134,7 +197,7 @@ async fn what_a_killed_worker_built_is_gone_after_its_next_start() {
     })
     .await
     .expect("the earlier life is not swept");
-    let docker = bollard::Docker::connect_with_socket_defaults().unwrap().negotiate_version().await.unwrap();
+    let docker = docker();
     assert!(docker.inspect_image(made.trim()).await.is_err(), "the image is left");
     let options = bollard::query_parameters::ListContainersOptions { all: true, ..Default::default() };
     let containers = docker.list_containers(Some(options)).await.unwrap();

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     DockerEngine, EngineError, FailedStep,
-    classify::{Circumstances, build_error},
+    classify::{Circumstances, build_error, shortened},
     context_body::tar_stream,
     dockerfile,
     emulation::{BINFMT_MISC, Emulation, emulation_of},
@@ -153,7 +153,7 @@ impl DockerEngine {
         };
         let text = String::from_utf8_lossy(&inputs.order.dockerfile);
         let step = heard.step.as_ref().map(|(number, total, what)| FailedStep {
-            announced: format!("Step {number}/{total} : {what}"),
+            announced: shortened(&format!("Step {number}/{total} : {what}"), 200),
             line: dockerfile::line_of_step(&text, *number),
         });
         let told = build_error(Circumstances {

@@ -9,6 +9,9 @@ use common::platform::Architecture;
 
 use super::error::{EngineError, FailedStep};
 
+/// Longest message of a failure in characters; it repeats whole instructions.
+const MAX_MESSAGE: usize = 1000;
+
 /// What was known when a build failed.
 pub(crate) struct Circumstances<'a> {
     /// The engine's error.
@@ -74,6 +77,17 @@ pub(crate) fn is_image_missing(message: &str) -> bool {
         && !message.contains("no such host")
 }
 
+/// A text of at most `limit` characters; the middle is what nobody misses.
+pub(crate) fn shortened(text: &str, limit: usize) -> String {
+    let count = text.chars().count();
+    if count <= limit {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(limit / 2).collect();
+    let tail: String = text.chars().skip(count - limit / 2).collect();
+    format!("{head} … {tail}")
+}
+
 /// The exit code in "The command '…' returned a non-zero code: 7".
 fn exit_code(message: &str) -> Option<i64> {
     message.rsplit_once("returned a non-zero code: ")?.1.trim().parse().ok()
@@ -81,7 +95,7 @@ fn exit_code(message: &str) -> Option<i64> {
 
 /// The error that a failed build ended with.
 pub(crate) fn build_error(it: Circumstances<'_>) -> EngineError {
-    let message = it.message.trim().to_owned();
+    let message = shortened(it.message.trim(), MAX_MESSAGE);
     let exit_code = exit_code(&message);
     let in_tail = |says: fn(&str) -> bool| it.tail.iter().rev().find(|line| says(line)).cloned();
     let doing = it.step.as_ref().map_or_else(|| "building".to_owned(), ToString::to_string);
@@ -92,7 +106,7 @@ pub(crate) fn build_error(it: Circumstances<'_>) -> EngineError {
     if let Some(line) = in_tail(is_no_space) {
         return EngineError::NoSpace { doing, message: line };
     }
-    if it.wanted != it.engine {
+    if it.wanted.architecture != it.engine.architecture {
         let detail =
             Some(message.clone()).filter(|text| is_exec_format(text)).or_else(|| in_tail(is_exec_format));
         if let Some(detail) = detail {
@@ -224,6 +238,21 @@ mod tests {
         assert!(text.contains("Step 5/7 : RUN false (line 12 of the Dockerfile)"), "{text}");
         assert!(text.contains("non-zero code: 7"), "{text}");
         assert!(matches!(error, EngineError::InstructionFailed { exit_code: Some(7), .. }));
+    }
+
+    #[test]
+    fn a_long_instruction_loses_its_middle_and_keeps_its_code() {
+        let message = format!("The command '{}' returned a non-zero code: 3", "x".repeat(5000));
+        let error = build_error(Circumstances {
+            message: &message,
+            step: None,
+            tail: &[],
+            wanted: &Architecture::plain("amd64"),
+            engine: &Architecture::plain("amd64"),
+            memory_limit: None,
+        });
+        assert!(error.to_string().chars().count() < MAX_MESSAGE + 10);
+        assert!(error.to_string().ends_with("non-zero code: 3"), "{error}");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) fn emulation_of(wanted: &Architecture, engine: &Architecture, directo
     if is_native(&engine.architecture, &wanted.architecture) {
         return Emulation::Native;
     }
-    let Some(name) = qemu_name(&wanted.architecture) else {
+    let Some(name) = qemu_name(&wanted.architecture).filter(|_| !engine.architecture.is_empty()) else {
         return Emulation::Unknown;
     };
     // Inside a container the file system is often not mounted, although the
@@ -119,6 +119,8 @@ mod tests {
         let (amd64, arm64) = (Architecture::plain("amd64"), Architecture::plain("arm64"));
         let empty = tempfile::tempdir().unwrap();
         assert_eq!(emulation_of(&arm64, &amd64, empty.path()), Emulation::Unknown);
+        let handled = handlers("enabled\n", &[]);
+        assert_eq!(emulation_of(&arm64, &Architecture::plain(""), handled.path()), Emulation::Unknown);
         assert_eq!(emulation_of(&Architecture::plain("vax"), &amd64, empty.path()), Emulation::Unknown);
         assert_eq!(emulation_of(&amd64, &amd64, empty.path()), Emulation::Native);
         assert_eq!(emulation_of(&Architecture::plain("386"), &amd64, empty.path()), Emulation::Native);

@@ -121,7 +121,7 @@ impl DockerEngine {
             name,
             version: version.version.unwrap_or_else(|| "unknown".to_owned()),
             api: docker.client_version().to_string(),
-            architecture: Architecture::plain(version.arch.as_deref().unwrap_or("amd64")),
+            architecture: Architecture::plain(version.arch.as_deref().unwrap_or_default()),
         };
         Ok(Self { docker, endpoint: endpoint.clone(), info })
     }

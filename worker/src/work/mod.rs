@@ -103,6 +103,9 @@ impl Workshop {
             reason = held.stopped() => End { outcome: Err(reason.failure()), proof: Proof::AfterCut },
             end = job.run() => end,
         };
+        if let Err(failure) = &end.outcome {
+            report.say(failure.to_string()).await;
+        }
         let left = clean_up::clean_up(engine.get(), &marker, &images, end.proof, order.use_cache).await;
         match left {
             Ok(()) => {

@@ -10,7 +10,7 @@ mod stand_in;
 
 use std::{io::Read as _, time::Duration};
 
-use bench::{Bench, config_of, containers_running, files_of, images_left, with_run};
+use bench::{Bench, config_of, containers_running, docker, files_of, images_left, with_run};
 use common::{
     image::Digest,
     names::WorkOrderId,
@@ -101,7 +101,10 @@ async fn a_cancelled_build_leaves_no_container() {
     let order = bench.order(&with_run("echo begun; exec /bin/busybox sleep 1013"));
     bench.hand_out(&order).await;
     bench.until_logged("begun\n").await;
-    assert_eq!(containers_running("sleep 1013").await.len(), 1);
+    let running = containers_running("sleep 1013").await;
+    let container = docker().inspect_container(&running[0], None).await.unwrap();
+    let hosts = container.host_config.unwrap().extra_hosts.unwrap();
+    assert!(hosts.iter().any(|host| host.starts_with("reactor-")), "{hosts:?}");
     let cancel = proto::v1::CancelWork { work_order_id: order.id.to_string(), reason: "enough".to_owned() };
     bench.attached.say(Message::Cancel(cancel)).await;
     // The log goes on where it was: gaps are checked from its beginning only.
