@@ -184,3 +184,22 @@ async fn an_image_for_another_architecture_needs_no_emulation_without_run() {
     assert_eq!(image.layers[0].blob.media_type, ManifestFormat::Docker.layer());
     bench.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Docker engine"]
+async fn a_missing_emulation_is_told_before_anything_is_built() {
+    let mut bench = Bench::start().await;
+    let mut order = bench.order(&with_run("true"));
+    order.engine_platform = "linux/mips64le".to_owned();
+    let (log, outcome) = bench.build(&order).await;
+    if std::path::Path::new("/proc/sys/fs/binfmt_misc/qemu-mips64el").exists() {
+        // The program is for this host after all, so the build itself is fine.
+        outcome.unwrap();
+    } else {
+        let failure = outcome.unwrap_err();
+        assert_eq!(failure.code, "engine.platform_not_emulated", "{failure}");
+        assert!(failure.advice.contains("qemu-user-static"), "{failure}");
+        assert!(!log.contains("Step 1"), "{log}");
+    }
+    bench.end().await;
+}
