@@ -277,7 +277,8 @@ mod tests {
 
     #[test]
     fn references_are_taken_apart() {
-        let cases: &[(&str, Option<&str>, &str, Option<&str>, bool)] = &[
+        type Case = (&'static str, Option<&'static str>, &'static str, Option<&'static str>, bool);
+        let cases: &[Case] = &[
             ("fedora", None, "fedora", None, false),
             ("fedora:44", None, "fedora", Some("44"), false),
             ("library/fedora", None, "library/fedora", None, false),

@@ -2,11 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 use tracing::warn;
 
@@ -26,16 +27,28 @@ pub type Connection = InterceptedService<Channel, Bearer>;
 pub struct ConnectOptions {
     /// Authorities to trust (PEM) in place of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Presented to a server that asks for certificates.
+    pub identity: Option<ClientIdentity>,
     /// Presented as `authorization: Bearer …`.
     pub token: Option<Secret>,
     /// Longest wait for one connection.
     pub connect_timeout: Duration,
 }
 
+/// Files of a client that shows who it is, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientIdentity {
+    /// Its certificate, intermediates after it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 impl Default for ConnectOptions {
-    /// The system's authorities, no token, 5 s.
+    /// The system's authorities, no certificate, no token, 5 s.
     fn default() -> Self {
-        Self { ca_file: None, token: None, connect_timeout: Duration::from_secs(5) }
+        Self { ca_file: None, identity: None, token: None, connect_timeout: Duration::from_secs(5) }
     }
 }
 
@@ -94,12 +107,16 @@ pub async fn connect(address: &ServiceAddress, options: &ConnectOptions) -> Resu
 
 async fn tls_config(options: &ConnectOptions) -> Result<ClientTlsConfig, ConnectError> {
     let config = ClientTlsConfig::new();
-    Ok(match &options.ca_file {
+    let config = match &options.ca_file {
         None => config.with_native_roots(),
         Some(path) => {
             config.ca_certificate(Certificate::from_pem(tls::read("certificate authorities", path).await?))
         }
-    })
+    };
+    let Some(files) = &options.identity else { return Ok(config) };
+    let certificate = tls::read("client certificate", &files.certificate).await?;
+    let key = tls::read("private key", &files.key).await?;
+    Ok(config.identity(Identity::from_pem(certificate, key)))
 }
 
 /// Adds `authorization: Bearer …` (RFC 6750) to each call.

@@ -17,7 +17,7 @@ mod tls;
 mod version;
 
 pub use address::{Scheme, ServiceAddress};
-pub use connect::{Bearer, ConnectError, ConnectOptions, Connection, connect};
+pub use connect::{Bearer, ClientIdentity, ConnectError, ConnectOptions, Connection, connect};
 pub use failure_note::{KUBERNETES_TERMINATION_LOG, leave_failure_note};
 pub use listener::{ListenError, Listener};
 pub use run::{MAX_MESSAGE_BYTES, ServeError, Server};

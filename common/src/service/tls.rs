@@ -57,3 +57,6 @@ impl TlsFiles {
 pub(super) async fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     tokio::fs::read(path).await.map_err(|source| TlsError { what, path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,3 +99,11 @@ fn only_variables_with_the_prefix_are_taken_from_the_process() {
     let taken = with_prefix("REACTOR", variables);
     assert_eq!(taken, BTreeMap::from([("REACTOR__SLOTS".to_owned(), "1".to_owned())]));
 }
+
+#[test]
+fn a_number_in_a_text_setting_is_read_as_a_number() {
+    for (text, read_as) in [("1.10", "1.1"), ("'1.10'", "1.10")] {
+        let files = directory(&[("a.yaml", &format!("listen: {text}\n"))]);
+        assert_eq!(read(&[files.path().join("a.yaml")], &[]).unwrap().listen, read_as);
+    }
+}
