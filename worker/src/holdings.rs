@@ -241,7 +241,11 @@ impl Holdings {
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
-    use common::{image::Digest, request::Limits, work::{Descriptor, ManifestFormat}};
+    use common::{
+        image::Digest,
+        request::Limits,
+        work::{Descriptor, ManifestFormat},
+    };
 
     use super::*;
 

@@ -117,7 +117,8 @@ pub async fn run(settings: WorkerSettings, shutdown: CancellationToken) -> Resul
     let connection = connect(&settings.orchestrator, &options).await?;
     let (base, id) = (settings.scratch_dir.clone(), settings.id.clone());
     let claimed = tokio::task::spawn_blocking(move || Scratch::claim(&base, &id)).await;
-    let (scratch, leftovers) = claimed.unwrap_or_else(|error| Err(ScratchError::interrupted(&settings.scratch_dir, &error)))?;
+    let (scratch, leftovers) =
+        claimed.unwrap_or_else(|error| Err(ScratchError::interrupted(&settings.scratch_dir, &error)))?;
 
     let tracker = TaskTracker::new();
     let host = host_name();

@@ -24,6 +24,9 @@ use tokio::sync::Notify;
 /// Window until the orchestrator names one, in bytes.
 const FIRST_WINDOW: u64 = 256 * 1024;
 
+/// Most unacknowledged records, however short: each costs more than its text.
+const MAX_RECORDS: usize = 8192;
+
 /// Bytes of log text of one work order that may be unacknowledged; one value for
 /// the whole worker, as the orchestrator says it.
 #[derive(Debug, Clone)]
@@ -99,7 +102,8 @@ impl LogBuffer {
         let mut state = self.state();
         let length = text.len() as u64;
         let waiting = state.end - state.acknowledged;
-        if waiting > 0 && waiting + length > self.window.bytes() {
+        let full = waiting + length > self.window.bytes() || state.records.len() >= MAX_RECORDS;
+        if waiting > 0 && full {
             return false;
         }
         let record = LogRecord {
@@ -228,6 +232,19 @@ mod tests {
         log.acknowledge(8);
         writer.join_next().await.unwrap().unwrap();
         assert_eq!(log.end(), 12);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn very_short_lines_fill_a_window_too() {
+        let log = log(1 << 20);
+        for _ in 0..MAX_RECORDS {
+            log.push(LogStream::Build, Bytes::from("\n")).await;
+        }
+        let more = log.push(LogStream::Build, Bytes::from("\n"));
+        assert!(tokio::time::timeout(Duration::from_secs(60), more).await.is_err());
+        log.acknowledge(1);
+        log.push(LogStream::Build, Bytes::from("\n")).await;
+        assert_eq!(log.end(), MAX_RECORDS as u64 + 1);
     }
 
     #[tokio::test]

@@ -88,7 +88,8 @@ impl Scratch {
         let (mine, whole) = (lock.metadata().map_err(failed)?, fs::metadata(base).map_err(failed)?);
         if mine.uid() != whole.uid() || whole.mode() & 0o022 != 0 {
             drop(fs::remove_dir_all(&directory));
-            let reason = "it belongs to another user, or others may write to it; name another with --scratch-dir";
+            let reason =
+                "it belongs to another user, or others may write to it; name another with --scratch-dir";
             return Err(fail(reason.to_owned()));
         }
         Ok((Self { directory, _lock: lock }, leftovers))

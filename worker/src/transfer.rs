@@ -98,14 +98,16 @@ impl TransferError {
     /// The failure that leaves this crate.
     pub(crate) fn failure(&self) -> Failure {
         let (code, advice) = match self {
-            Self::Unavailable { .. } | Self::Stalled { .. } | Self::BrokeOff { .. } | Self::TicketRenewed { .. } => (
+            Self::Unavailable { .. }
+            | Self::Stalled { .. }
+            | Self::BrokeOff { .. }
+            | Self::TicketRenewed { .. } => (
                 "worker.orchestrator_unreachable",
                 "check the network between worker and orchestrator; the work can be placed again",
             ),
-            Self::Refused { .. } => (
-                "worker.transfer_refused",
-                "look at the orchestrator's log; the work can be placed again",
-            ),
+            Self::Refused { .. } => {
+                ("worker.transfer_refused", "look at the orchestrator's log; the work can be placed again")
+            }
             Self::Corrupt { .. } => ("worker.content_corrupt", "the work can be placed again"),
             Self::Scratch { source, .. } if source.kind() == io::ErrorKind::StorageFull => (
                 "worker.no_space",

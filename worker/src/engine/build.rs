@@ -4,18 +4,10 @@
 //! up, a stream of JSON items down. The image has no name; its id comes in an
 //! `aux` item after each stage, the last one counts.
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 use bollard::{
-    Docker, body_try_stream,
+    body_try_stream,
     models::BuildInfo,
     query_parameters::{BuildImageOptions, BuilderVersion},
 };
@@ -28,12 +20,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     DockerEngine, EngineError, FailedStep,
-    classify::{Circumstances, build_error},
+    classify::{Circumstances, build_error, shortened},
     context_body::tar_stream,
     dockerfile,
     emulation::{BINFMT_MISC, Emulation, emulation_of},
     images::{CreatedImages, is_image_id},
     lines::{Lines, plain},
+    memory::LimitedMemory,
     sweep::BuildMarker,
 };
 use crate::report::Reporter;
@@ -53,6 +46,8 @@ pub(crate) struct BuildInputs<'a> {
     pub(crate) context: &'a Path,
     /// When its time is up.
     pub(crate) deadline: Instant,
+    /// How much time it had from the start of the work order.
+    pub(crate) limit: Duration,
     /// Where the images that it makes are noted.
     pub(crate) images: &'a CreatedImages,
 }
@@ -71,12 +66,15 @@ impl DockerEngine {
     ///
     /// # Errors
     /// Whatever the build failed with.
-    pub(crate) async fn build(&self, inputs: &BuildInputs<'_>, report: &Reporter) -> Result<String, EngineError> {
+    pub(crate) async fn build(
+        &self,
+        inputs: &BuildInputs<'_>,
+        report: &Reporter,
+    ) -> Result<String, EngineError> {
         self.check_emulation(inputs, report).await?;
-        let limit = inputs.order.limits.time.unwrap_or_default();
         timeout_at(inputs.deadline, self.run_build(inputs, report))
             .await
-            .unwrap_or(Err(EngineError::TimeLimit { limit }))
+            .unwrap_or(Err(EngineError::TimeLimit { limit: inputs.limit }))
     }
 
     async fn check_emulation(&self, inputs: &BuildInputs<'_>, report: &Reporter) -> Result<(), EngineError> {
@@ -91,7 +89,8 @@ impl DockerEngine {
         if dockerfile::runs_programs(&String::from_utf8_lossy(&inputs.order.dockerfile)) {
             return Err(EngineError::NotEmulated { wanted: wanted.clone(), engine: engine.clone(), detail });
         }
-        let warning = format!("programs for {wanted} do not run here ({detail}); going on, since no RUN asks for it");
+        let warning =
+            format!("programs for {wanted} do not run here ({detail}); going on, since no RUN asks for it");
         report.say(warning).await;
         Ok(())
     }
@@ -136,7 +135,9 @@ impl DockerEngine {
         if let Some(line) = lines.flush() {
             report.build_output(line).await;
         }
-        heard.image.ok_or_else(|| EngineError::NoImage { last_words: lines.tail().last().cloned().unwrap_or_default() })
+        heard.image.ok_or_else(|| EngineError::NoImage {
+            last_words: lines.tail().last().cloned().unwrap_or_default(),
+        })
     }
 
     fn explain(
@@ -152,7 +153,7 @@ impl DockerEngine {
         };
         let text = String::from_utf8_lossy(&inputs.order.dockerfile);
         let step = heard.step.as_ref().map(|(number, total, what)| FailedStep {
-            announced: format!("Step {number}/{total} : {what}"),
+            announced: shortened(&format!("Step {number}/{total} : {what}"), 200),
             line: dockerfile::line_of_step(&text, *number),
         });
         let told = build_error(Circumstances {
@@ -174,7 +175,13 @@ impl DockerEngine {
 }
 
 /// Takes in one item of the engine's stream.
-async fn hear(item: BuildInfo, lines: &mut Lines, heard: &mut Heard, inputs: &BuildInputs<'_>, report: &Reporter) {
+async fn hear(
+    item: BuildInfo,
+    lines: &mut Lines,
+    heard: &mut Heard,
+    inputs: &BuildInputs<'_>,
+    report: &Reporter,
+) {
     if let Some(id) = item.aux.and_then(|aux| aux.id) {
         inputs.images.add(&id);
         heard.image = Some(id);
@@ -246,46 +253,6 @@ fn options(inputs: &BuildInputs<'_>) -> BuildImageOptions {
     }
 }
 
-/// The memory limit as query parameters. bollard's own fields have 32 bits and
-/// end at 2 GiB.
-struct LimitedMemory {
-    bytes: Option<u64>,
-    failed: Arc<AtomicBool>,
-}
-
-impl LimitedMemory {
-    fn new(bytes: Option<u64>) -> Self {
-        Self { bytes, failed: Arc::default() }
-    }
-
-    fn apply(&self, docker: Docker) -> Docker {
-        let Some(bytes) = self.bytes else { return docker };
-        let failed = Arc::clone(&self.failed);
-        docker.with_request_modifier(move |mut request| {
-            match with_memory(&request.uri().to_string(), bytes).parse() {
-                Ok(uri) => *request.uri_mut() = uri,
-                Err(_) => failed.store(true, Ordering::Relaxed),
-            }
-            request
-        })
-    }
-
-    /// A build must not run without the limit that it was given.
-    fn check(&self) -> Result<(), EngineError> {
-        if self.failed.load(Ordering::Relaxed) {
-            let message = "the labels and build arguments are too long for a request".to_owned();
-            return Err(EngineError::Refused { doing: "the build".to_owned(), status: 414, message });
-        }
-        Ok(())
-    }
-}
-
-fn with_memory(uri: &str, bytes: u64) -> String {
-    let separator = if uri.contains('?') { '&' } else { '?' };
-    // Equal values leave no swap on top of the memory.
-    format!("{uri}{separator}memory={bytes}&memswap={bytes}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,13 +263,6 @@ mod tests {
         for other in ["", "Step one", "Step 1/x : RUN", " ---> abc", "Stepping"] {
             assert_eq!(parse_step(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn a_memory_limit_above_two_gibibytes_is_kept() {
-        let four = 4 << 30;
-        assert_eq!(with_memory("unix://2f/build?rm=true", four), "unix://2f/build?rm=true&memory=4294967296&memswap=4294967296");
-        assert_eq!(with_memory("http://h/build", 1), "http://h/build?memory=1&memswap=1");
     }
 
     #[test]

@@ -9,6 +9,9 @@ use common::platform::Architecture;
 
 use super::error::{EngineError, FailedStep};
 
+/// Longest message of a failure in characters; it repeats whole instructions.
+const MAX_MESSAGE: usize = 1000;
+
 /// What was known when a build failed.
 pub(crate) struct Circumstances<'a> {
     /// The engine's error.
@@ -49,7 +52,8 @@ fn is_invalid_dockerfile(message: &str) -> bool {
         "invalid reference format",
         "invalid from flag value",
     ];
-    const PARTS: &[&str] = &["requires buildkit", "file with no instructions", "unknown flag:", "parse error line"];
+    const PARTS: &[&str] =
+        &["requires buildkit", "file with no instructions", "unknown flag:", "parse error line"];
     let message = message.to_lowercase();
     BEGINNINGS.iter().any(|beginning| message.starts_with(beginning))
         || PARTS.iter().any(|part| message.contains(part))
@@ -58,11 +62,30 @@ fn is_invalid_dockerfile(message: &str) -> bool {
 /// Whether a registry or the engine says that an image is not there.
 pub(crate) fn is_image_missing(message: &str) -> bool {
     let message = message.to_lowercase();
-    ["manifest unknown", "manifest for ", "no such image", "repository does not exist", "name unknown", "no matching manifest", "not found"]
-        .iter()
-        .any(|part| message.contains(part))
+    [
+        "manifest unknown",
+        "manifest for ",
+        "no such image",
+        "repository does not exist",
+        "name unknown",
+        "no matching manifest",
+        "not found",
+    ]
+    .iter()
+    .any(|part| message.contains(part))
         && !message.contains("file not found")
         && !message.contains("no such host")
+}
+
+/// A text of at most `limit` characters; the middle is what nobody misses.
+pub(crate) fn shortened(text: &str, limit: usize) -> String {
+    let count = text.chars().count();
+    if count <= limit {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(limit / 2).collect();
+    let tail: String = text.chars().skip(count - limit / 2).collect();
+    format!("{head} … {tail}")
 }
 
 /// The exit code in "The command '…' returned a non-zero code: 7".
@@ -72,7 +95,7 @@ fn exit_code(message: &str) -> Option<i64> {
 
 /// The error that a failed build ended with.
 pub(crate) fn build_error(it: Circumstances<'_>) -> EngineError {
-    let message = it.message.trim().to_owned();
+    let message = shortened(it.message.trim(), MAX_MESSAGE);
     let exit_code = exit_code(&message);
     let in_tail = |says: fn(&str) -> bool| it.tail.iter().rev().find(|line| says(line)).cloned();
     let doing = it.step.as_ref().map_or_else(|| "building".to_owned(), ToString::to_string);
@@ -83,8 +106,9 @@ pub(crate) fn build_error(it: Circumstances<'_>) -> EngineError {
     if let Some(line) = in_tail(is_no_space) {
         return EngineError::NoSpace { doing, message: line };
     }
-    if it.wanted != it.engine {
-        let detail = Some(message.clone()).filter(|text| is_exec_format(text)).or_else(|| in_tail(is_exec_format));
+    if it.wanted.architecture != it.engine.architecture {
+        let detail =
+            Some(message.clone()).filter(|text| is_exec_format(text)).or_else(|| in_tail(is_exec_format));
         if let Some(detail) = detail {
             return EngineError::NotEmulated { wanted: it.wanted.clone(), engine: it.engine.clone(), detail };
         }
@@ -98,7 +122,8 @@ pub(crate) fn build_error(it: Circumstances<'_>) -> EngineError {
     if is_invalid_dockerfile(&message) {
         return EngineError::DockerfileInvalid { message };
     }
-    let from = it.step.as_ref().and_then(|step| step.announced.split_once(" : ")).map(|(_, text)| text.trim());
+    let from =
+        it.step.as_ref().and_then(|step| step.announced.split_once(" : ")).map(|(_, text)| text.trim());
     if let Some(parent) = from.and_then(|text| text.strip_prefix("FROM "))
         && is_image_missing(&message)
     {
@@ -115,8 +140,8 @@ mod tests {
         let tail: Vec<String> = tail.iter().map(|line| (*line).to_owned()).collect();
         let engine = Architecture::plain("amd64");
         let wanted = Architecture::plain(if foreign { "arm64" } else { "amd64" });
-        let step = (!announced.is_empty())
-            .then(|| FailedStep { announced: announced.to_owned(), line: Some(3) });
+        let step =
+            (!announced.is_empty()).then(|| FailedStep { announced: announced.to_owned(), line: Some(3) });
         let error = build_error(Circumstances {
             message,
             step,
@@ -145,10 +170,38 @@ mod tests {
             (failed, vec![exec], run, false, None, "build.instruction_failed"),
             (exec, vec![], run, true, None, "engine.platform_not_emulated"),
             (failed, vec![full, "make failed"], run, false, None, "engine.no_space"),
-            ("failed to copy: write /var/lib: no space left on device", vec![], run, false, None, "engine.no_space"),
-            ("dockerfile parse error line 7: unknown instruction: RUM", vec![], "", false, None, "build.dockerfile_invalid"),
-            ("dockerfile parse error on line 7: unknown instruction: RUM", vec![], "", false, None, "build.dockerfile_invalid"),
-            ("the Dockerfile (Dockerfile) cannot be empty", vec![], "", false, None, "build.dockerfile_invalid"),
+            (
+                "failed to copy: write /var/lib: no space left on device",
+                vec![],
+                run,
+                false,
+                None,
+                "engine.no_space",
+            ),
+            (
+                "dockerfile parse error line 7: unknown instruction: RUM",
+                vec![],
+                "",
+                false,
+                None,
+                "build.dockerfile_invalid",
+            ),
+            (
+                "dockerfile parse error on line 7: unknown instruction: RUM",
+                vec![],
+                "",
+                false,
+                None,
+                "build.dockerfile_invalid",
+            ),
+            (
+                "the Dockerfile (Dockerfile) cannot be empty",
+                vec![],
+                "",
+                false,
+                None,
+                "build.dockerfile_invalid",
+            ),
             ("the --mount option requires BuildKit.", vec![], "", false, None, "build.dockerfile_invalid"),
             (
                 "COPY failed: file not found in build context or excluded by .dockerignore: stat x: file does not exist",
@@ -185,6 +238,21 @@ mod tests {
         assert!(text.contains("Step 5/7 : RUN false (line 12 of the Dockerfile)"), "{text}");
         assert!(text.contains("non-zero code: 7"), "{text}");
         assert!(matches!(error, EngineError::InstructionFailed { exit_code: Some(7), .. }));
+    }
+
+    #[test]
+    fn a_long_instruction_loses_its_middle_and_keeps_its_code() {
+        let message = format!("The command '{}' returned a non-zero code: 3", "x".repeat(5000));
+        let error = build_error(Circumstances {
+            message: &message,
+            step: None,
+            tail: &[],
+            wanted: &Architecture::plain("amd64"),
+            engine: &Architecture::plain("amd64"),
+            memory_limit: None,
+        });
+        assert!(error.to_string().chars().count() < MAX_MESSAGE + 10);
+        assert!(error.to_string().ends_with("non-zero code: 3"), "{error}");
     }
 
     #[test]

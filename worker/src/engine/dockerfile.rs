@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn comments_and_continuations_do_not_count() {
-        let text = "# a comment\nARG V=1\n\nFROM scratch\nrun echo a \\\n  # inside\n\n  && echo b\nCMD [\"x\"]\n";
+        let text =
+            "# a comment\nARG V=1\n\nFROM scratch\nrun echo a \\\n  # inside\n\n  && echo b\nCMD [\"x\"]\n";
         let expected = [(2, "ARG"), (4, "FROM"), (5, "RUN"), (9, "CMD")];
         assert_eq!(lines(text), expected.map(|(line, word)| (line, word.to_owned())));
         assert_eq!(line_of_step(text, 4), Some(9));

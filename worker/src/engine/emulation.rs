@@ -50,7 +50,7 @@ pub(crate) fn emulation_of(wanted: &Architecture, engine: &Architecture, directo
     if is_native(&engine.architecture, &wanted.architecture) {
         return Emulation::Native;
     }
-    let Some(name) = qemu_name(&wanted.architecture) else {
+    let Some(name) = qemu_name(&wanted.architecture).filter(|_| !engine.architecture.is_empty()) else {
         return Emulation::Unknown;
     };
     // Inside a container the file system is often not mounted, although the
@@ -75,7 +75,8 @@ pub(crate) fn emulation_of(wanted: &Architecture, engine: &Architecture, directo
         enabled && [program, registered].iter().any(|it| it.strip_prefix("qemu-") == Some(name))
     };
     let found = entries.flatten().map(|entry| entry.path()).any(|path| {
-        !matches!(path.file_name().and_then(|name| name.to_str()), Some("status" | "register")) && handles(&path)
+        !matches!(path.file_name().and_then(|name| name.to_str()), Some("status" | "register"))
+            && handles(&path)
     });
     if found { Emulation::Registered } else { Emulation::Missing }
 }
@@ -118,6 +119,8 @@ mod tests {
         let (amd64, arm64) = (Architecture::plain("amd64"), Architecture::plain("arm64"));
         let empty = tempfile::tempdir().unwrap();
         assert_eq!(emulation_of(&arm64, &amd64, empty.path()), Emulation::Unknown);
+        let handled = handlers("enabled\n", &[]);
+        assert_eq!(emulation_of(&arm64, &Architecture::plain(""), handled.path()), Emulation::Unknown);
         assert_eq!(emulation_of(&Architecture::plain("vax"), &amd64, empty.path()), Emulation::Unknown);
         assert_eq!(emulation_of(&amd64, &amd64, empty.path()), Emulation::Native);
         assert_eq!(emulation_of(&Architecture::plain("386"), &amd64, empty.path()), Emulation::Native);

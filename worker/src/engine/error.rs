@@ -89,9 +89,10 @@ impl EngineError {
     /// Whether the same call could succeed in a moment.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Silent { .. } | Self::Broken { .. } | Self::ParentPull { .. } => {
-                true
-            }
+            Self::Unreachable { .. }
+            | Self::Silent { .. }
+            | Self::Broken { .. }
+            | Self::ParentPull { .. } => true,
             Self::Refused { status, .. } => matches!(status, 408 | 500 | 502 | 503 | 504),
             _ => false,
         }
@@ -106,8 +107,12 @@ impl EngineError {
                 "engine.unreachable",
                 "start the engine on the worker's host (systemctl start docker), or name its socket with --engine",
             ),
-            Self::Silent { .. } => (Infrastructure, "engine.timeout", "look at the engine's log on the worker's host"),
-            Self::Refused { .. } => (Infrastructure, "engine.refused", "look at the engine's log on the worker's host"),
+            Self::Silent { .. } => {
+                (Infrastructure, "engine.timeout", "look at the engine's log on the worker's host")
+            }
+            Self::Refused { .. } => {
+                (Infrastructure, "engine.refused", "look at the engine's log on the worker's host")
+            }
             Self::Broken { .. } => {
                 (Infrastructure, "engine.connection_lost", "look at the engine's log on the worker's host")
             }
@@ -116,7 +121,9 @@ impl EngineError {
                 "engine.no_space",
                 "free space with 'docker system prune', or give the engine's data directory a larger disk",
             ),
-            Self::ParentNotFound { .. } => (Parent, "parent.not_found", "check the FROM instruction and the registry"),
+            Self::ParentNotFound { .. } => {
+                (Parent, "parent.not_found", "check the FROM instruction and the registry")
+            }
             Self::ParentUnauthorized { .. } => (
                 Infrastructure,
                 "parent.unauthorized",
@@ -142,17 +149,25 @@ impl EngineError {
                 "on the worker's host install emulation and register it in binfmt_misc: \
                  apt-get install qemu-user-static (it registers itself), or use a worker of that architecture",
             ),
-            Self::OutOfMemory { .. } => {
-                (Source, "build.out_of_memory", "let the instruction use less memory, or raise the memory limit")
+            Self::OutOfMemory { .. } => (
+                Source,
+                "build.out_of_memory",
+                "let the instruction use less memory, or raise the memory limit",
+            ),
+            Self::TimeLimit { .. } => {
+                (Timeout, "build.time_limit", "make the build faster, or raise the time limit")
             }
-            Self::TimeLimit { .. } => (Timeout, "build.time_limit", "make the build faster, or raise the time limit"),
-            Self::NoImage { .. } => (Infrastructure, "engine.no_image", "look at the engine's log on the worker's host"),
+            Self::NoImage { .. } => {
+                (Infrastructure, "engine.no_image", "look at the engine's log on the worker's host")
+            }
             Self::BuildSurvived { .. } => (
                 Infrastructure,
                 "engine.build_survived",
                 "remove the containers by hand with 'docker rm -f', and look at the engine's log",
             ),
-            Self::Context { .. } => (Infrastructure, "worker.scratch_failed", "check the worker's scratch directory"),
+            Self::Context { .. } => {
+                (Infrastructure, "worker.scratch_failed", "check the worker's scratch directory")
+            }
         };
         Failure::from_error(class, code, self).with_advice(advice)
     }

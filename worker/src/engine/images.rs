@@ -120,9 +120,7 @@ impl DockerEngine {
             match self.docker.remove_image(id, Some(options), None).await {
                 Ok(_) => {}
                 // In use by another build, or gone with its child.
-                Err(bollard::errors::Error::DockerResponseServerError {
-                    status_code: 404 | 409, ..
-                }) => {}
+                Err(bollard::errors::Error::DockerResponseServerError { status_code: 404 | 409, .. }) => {}
                 Err(error) => tracing::warn!(image = id, %error, "cannot remove an image"),
             }
         }

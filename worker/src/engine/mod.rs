@@ -14,6 +14,7 @@ mod emulation;
 mod error;
 pub(crate) mod images;
 mod lines;
+mod memory;
 mod pull;
 pub(crate) mod sweep;
 
@@ -120,7 +121,7 @@ impl DockerEngine {
             name,
             version: version.version.unwrap_or_else(|| "unknown".to_owned()),
             api: docker.client_version().to_string(),
-            architecture: Architecture::plain(version.arch.as_deref().unwrap_or("amd64")),
+            architecture: Architecture::plain(version.arch.as_deref().unwrap_or_default()),
         };
         Ok(Self { docker, endpoint: endpoint.clone(), info })
     }

@@ -104,11 +104,9 @@ impl DockerEngine {
         wanted: &Architecture,
         credentials: &RegistryCredentials,
     ) -> Result<(), EngineError> {
-        let reference: ImageReference =
-            pinned.parse().map_err(|error: common::ParseError| EngineError::ParentNotFound {
-                parent: pinned.to_owned(),
-                message: error.to_string(),
-            })?;
+        let reference: ImageReference = pinned.parse().map_err(|error: common::ParseError| {
+            EngineError::ParentNotFound { parent: pinned.to_owned(), message: error.to_string() }
+        })?;
         let name = ImageReference { tag: None, digest: None, ..reference.clone() };
         let options = CreateImageOptions {
             from_image: Some(name.to_string()),
@@ -171,11 +169,19 @@ mod tests {
     #[test]
     fn refused_pulls_are_told_apart() {
         for (message, code, transient) in [
-            ("manifest for r/base@sha256:00 not found: manifest unknown: manifest unknown", "parent.not_found", false),
+            (
+                "manifest for r/base@sha256:00 not found: manifest unknown: manifest unknown",
+                "parent.not_found",
+                false,
+            ),
             ("no matching manifest for linux/s390x in the manifest list entries", "parent.not_found", false),
             ("Head \"https://r/v2/b\": no basic auth credentials", "parent.unauthorized", false),
             ("Head \"https://r/v2/b\": unauthorized: authentication required", "parent.unauthorized", false),
-            ("Get \"https://r/v2/\": dial tcp 127.0.0.1:5000: connect: connection refused", "parent.pull_failed", true),
+            (
+                "Get \"https://r/v2/\": dial tcp 127.0.0.1:5000: connect: connection refused",
+                "parent.pull_failed",
+                true,
+            ),
             ("received unexpected HTTP status: 500 Internal Server Error", "parent.pull_failed", true),
             ("failed to register layer: write /x: no space left on device", "engine.no_space", false),
         ] {

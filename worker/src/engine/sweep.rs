@@ -84,7 +84,9 @@ impl DockerEngine {
                 let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
                 match self.docker.remove_container(id, Some(options)).await {
                     Ok(()) => removed += 1,
-                    Err(error) => tracing::warn!(container = id, %error, "cannot remove a build container yet"),
+                    Err(error) => {
+                        tracing::warn!(container = id, %error, "cannot remove a build container yet")
+                    }
                 }
             }
             sleep(PAUSE).await;

@@ -61,7 +61,9 @@ impl ExportError {
                 "worker.no_space",
                 "free space on the disk of the worker's scratch directory, or name another with --scratch-dir",
             ),
-            Self::Spool { .. } => (Infrastructure, "worker.scratch_failed", "check the worker's scratch directory"),
+            Self::Spool { .. } => {
+                (Infrastructure, "worker.scratch_failed", "check the worker's scratch directory")
+            }
             Self::Architecture { .. } => (
                 Source,
                 "build.wrong_architecture",
@@ -147,8 +149,7 @@ pub fn read_archive(
     let path = directory.join("config.json");
     std::fs::write(&path, config_bytes)
         .map_err(|source| ExportError::Spool { path: path.clone(), source })?;
-    let config =
-        SpooledBlob { path, digest: Digest::of(config_bytes), size: config_bytes.len() as u64 };
+    let config = SpooledBlob { path, digest: Digest::of(config_bytes), size: config_bytes.len() as u64 };
     Ok(SpooledImage { config, layers })
 }
 
@@ -176,7 +177,8 @@ impl Contents {
                 tar::EntryType::Symlink | tar::EntryType::Link => {
                     let target = entry.link_name().map_err(ExportError::Archive)?.unwrap_or_default();
                     let hard = entry.header().entry_type() == tar::EntryType::Link;
-                    let parent = if hard { Path::new("") } else { Path::new(&name).parent().unwrap_or(Path::new("")) };
+                    let parent =
+                        if hard { Path::new("") } else { Path::new(&name).parent().unwrap_or(Path::new("")) };
                     let target = normal(&parent.join(target).to_string_lossy());
                     contents.links.insert(name, target);
                 }
@@ -191,7 +193,12 @@ impl Contents {
 
     /// Takes one file: into memory if it is a small JSON document, else to disk
     /// as a layer.
-    fn take<R: Read>(&mut self, name: String, entry: &mut tar::Entry<'_, R>, directory: &Path) -> Result<(), ExportError> {
+    fn take<R: Read>(
+        &mut self,
+        name: String,
+        entry: &mut tar::Entry<'_, R>,
+        directory: &Path,
+    ) -> Result<(), ExportError> {
         let size = entry.size();
         let mut head = Vec::new();
         entry.by_ref().take(1).read_to_end(&mut head).map_err(ExportError::Archive)?;
@@ -200,7 +207,9 @@ impl Contents {
             // A tar archive may begin with these characters too, but is no JSON.
             if serde_json::from_slice::<serde::de::IgnoredAny>(&head).is_ok() {
                 if self.documents.len() == MAX_DOCUMENTS {
-                    return Err(ExportError::Incomplete(format!("it has more than {MAX_DOCUMENTS} documents")));
+                    return Err(ExportError::Incomplete(format!(
+                        "it has more than {MAX_DOCUMENTS} documents"
+                    )));
                 }
                 self.documents.insert(name, head);
                 return Ok(());

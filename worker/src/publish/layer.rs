@@ -86,7 +86,11 @@ pub(crate) fn spool(mut layer: impl Read, path: &Path) -> Result<SpooledLayer, E
     let (blob, diff_id) =
         if compressed { keep(whole, file) } else { compress(whole, file) }.map_err(|error| {
             // Reading and writing meet in one call; only a full disk has to be told apart.
-            if error.kind() == io::ErrorKind::StorageFull { spool(error) } else { ExportError::Archive(error) }
+            if error.kind() == io::ErrorKind::StorageFull {
+                spool(error)
+            } else {
+                ExportError::Archive(error)
+            }
         })?;
     Ok(SpooledLayer { blob: SpooledBlob { path: path.to_owned(), digest: blob.0, size: blob.1 }, diff_id })
 }

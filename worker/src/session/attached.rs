@@ -49,7 +49,11 @@ impl Session {
         let mut down = down.map_err(refusal)?.into_inner();
         let first = timeout(WELCOME, down.message()).await.map_err(silent)?.map_err(refusal)?;
         let Some(AttachResponse { message: Some(Message::Welcome(welcome)) }) = first else {
-            return Err(if first.is_none() { Lost::Closed } else { Lost::Contract("its first message is no Welcome") });
+            return Err(if first.is_none() {
+                Lost::Closed
+            } else {
+                Lost::Contract("its first message is no Welcome")
+            });
         };
         *welcomed = true;
         self.holdings.window().set(welcome.log_window_bytes);

@@ -9,6 +9,7 @@ mod attached;
 mod outgoing;
 
 #[cfg(test)]
+#[allow(dead_code, reason = "the tests with an engine need more of it")]
 pub(crate) mod stand_in;
 #[cfg(test)]
 mod tests;
@@ -81,7 +82,7 @@ pub(crate) struct Session {
 enum Lost {
     #[error("the orchestrator refused this worker: {} ({})", .0.message(), .0.code())]
     Refused(Box<tonic::Status>),
-    #[error("{} ({})", .0.message(), .0.code())]
+    #[error("{}", in_full(.0))]
     Status(Box<tonic::Status>),
     #[error("the orchestrator closed the stream")]
     Closed,
@@ -171,15 +172,32 @@ impl Session {
         self.tracker.spawn(async move {
             let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
                 let message = "the worker's code panicked; its log has the place";
-                Err(Failure::new(FailureClass::Internal, "worker.panicked", message).on_platform(&held.platform))
+                Err(Failure::new(FailureClass::Internal, "worker.panicked", message)
+                    .on_platform(&held.platform))
             });
             match &outcome {
-                Ok(image) => tracing::info!(work_order = %held.id, manifest = %image.manifest_digest(), "built"),
+                Ok(image) => {
+                    tracing::info!(work_order = %held.id, manifest = %image.manifest_digest(), "built")
+                }
                 Err(failure) => tracing::warn!(work_order = %held.id, %failure, "not built"),
             }
             held.finish(outcome);
         });
     }
+}
+
+/// A status with what lies beneath it, such as a refused connection.
+fn in_full(status: &tonic::Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut source = std::error::Error::source(status);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    format!("{text} ({})", status.code())
 }
 
 fn pauses() -> impl Iterator<Item = Duration> {

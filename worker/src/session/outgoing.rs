@@ -43,7 +43,11 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Collects what should be sent now, and says when to look again if nothing
     /// happens until then.
-    pub(super) fn collect(&mut self, held: &[Arc<Held>], now: Instant) -> (VecDeque<Message>, Option<Instant>) {
+    pub(super) fn collect(
+        &mut self,
+        held: &[Arc<Held>],
+        now: Instant,
+    ) -> (VecDeque<Message>, Option<Instant>) {
         self.cursors.retain(|id, _| held.iter().any(|held| held.id == *id));
         let mut messages = VecDeque::new();
         let mut again: Option<Instant> = None;

@@ -16,7 +16,8 @@ use bytes::Bytes;
 use common::image::Digest;
 use futures::{Stream, StreamExt as _, stream};
 use proto::v1::{
-    self, AttachRequest, AttachResponse, attach_request, attach_response, upload_blob_request::Part,
+    self, AttachRequest, AttachResponse, attach_request, attach_response,
+    upload_blob_request::Part,
     worker_service_server::{WorkerService, WorkerServiceServer},
 };
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};
@@ -102,7 +103,8 @@ impl Attached {
 
     /// Says that a result is stored.
     pub(crate) async fn stored(&self, id: &str) {
-        self.say(attach_response::Message::ResultStored(v1::ResultStored { work_order_id: id.to_owned() })).await;
+        self.say(attach_response::Message::ResultStored(v1::ResultStored { work_order_id: id.to_owned() }))
+            .await;
     }
 }
 
@@ -137,9 +139,14 @@ impl WorkerService for Service {
     type AttachStream = Messages<AttachResponse>;
     type FetchContextStream = Messages<v1::FetchContextResponse>;
 
-    async fn attach(&self, request: Request<Streaming<AttachRequest>>) -> Result<Response<Self::AttachStream>, Status> {
+    async fn attach(
+        &self,
+        request: Request<Streaming<AttachRequest>>,
+    ) -> Result<Response<Self::AttachStream>, Status> {
         let mut up = request.into_inner();
-        let Some(AttachRequest { message: Some(attach_request::Message::Hello(hello)) }) = up.message().await? else {
+        let Some(AttachRequest { message: Some(attach_request::Message::Hello(hello)) }) =
+            up.message().await?
+        else {
             return Err(Status::invalid_argument("the first message is no Hello"));
         };
         let (down, messages) = mpsc::channel(16);

@@ -1,7 +1,10 @@
 //! The session against a real server, with work that is made up.
 
 use bytes::Bytes;
-use common::{log::LogStream, service::{ConnectOptions, connect}};
+use common::{
+    log::LogStream,
+    service::{ConnectOptions, connect},
+};
 use proto::v1::{attach_request, attach_response::Message, work_result::Outcome};
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -9,7 +12,10 @@ use tokio::{
 };
 use tonic::Status;
 
-use super::{stand_in::{Attached, PATIENCE, StandIn}, *};
+use super::{
+    stand_in::{Attached, PATIENCE, StandIn},
+    *,
+};
 use crate::holdings::tests::order;
 
 /// An order whose work panics.

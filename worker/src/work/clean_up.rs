@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn survivors_of_a_cancelled_build_are_the_failure() {
-        let survived = EngineError::BuildSurvived { containers: vec!["c1".into()], waited: Duration::from_secs(10) };
+        let survived =
+            EngineError::BuildSurvived { containers: vec!["c1".into()], waited: Duration::from_secs(10) };
         let failure = with_survivors(Err(Failure::cancelled("enough")), &survived).unwrap_err();
         assert_eq!(failure.code, "engine.build_survived");
         assert!(failure.message.contains("c1") && failure.causes[0].contains("enough"));

@@ -100,9 +100,7 @@ async fn receive(
     }
     match spool.size.cmp(&context.size) {
         std::cmp::Ordering::Equal => Ok(()),
-        std::cmp::Ordering::Less => {
-            Err(TransferError::BrokeOff { received: spool.size, size: context.size })
-        }
+        std::cmp::Ordering::Less => Err(TransferError::BrokeOff { received: spool.size, size: context.size }),
         std::cmp::Ordering::Greater => Err(TransferError::Corrupt {
             what: "the build context",
             expected: context.digest.clone(),

@@ -103,6 +103,9 @@ impl Workshop {
             reason = held.stopped() => End { outcome: Err(reason.failure()), proof: Proof::AfterCut },
             end = job.run() => end,
         };
+        if let Err(failure) = &end.outcome {
+            report.say(failure.to_string()).await;
+        }
         let left = clean_up::clean_up(engine.get(), &marker, &images, end.proof, order.use_cache).await;
         match left {
             Ok(()) => {
@@ -143,9 +146,11 @@ impl Job<'_> {
             marker: self.marker,
             context: &self.place.context(),
             deadline,
+            limit,
             images: self.images,
         };
-        let image_id = engine.build(&inputs, self.report).await.map_err(|error| (error.failure(), proof_for(&error)))?;
+        let image_id =
+            engine.build(&inputs, self.report).await.map_err(|error| (error.failure(), proof_for(&error)))?;
         let build_time = begun.elapsed();
         self.report.say(format!("built {image_id} in {:.1} s", build_time.as_secs_f64())).await;
 
@@ -181,7 +186,8 @@ impl Job<'_> {
         let engine = DockerEngine::connect(&self.shop.endpoint).await.map_err(|error| error.failure())?;
         let engine = self.engine.get_or_init(|| engine);
         self.report.say(format!("building on {} with {}", self.shop.host, engine.info())).await;
-        let parents = engine.prepare_parents(&order.parents, wanted, &self.shop.credentials, self.report).await;
+        let parents =
+            engine.prepare_parents(&order.parents, wanted, &self.shop.credentials, self.report).await;
         Ok((engine, parents.map_err(|error| error.failure())?))
     }
 }

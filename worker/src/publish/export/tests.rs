@@ -49,7 +49,8 @@ fn config(architecture: &str, layers: &[&[u8]]) -> Vec<u8> {
 }
 
 fn manifest(config: &str, layers: &[&str]) -> Vec<u8> {
-    serde_json::to_vec(&serde_json::json!([{ "Config": config, "RepoTags": null, "Layers": layers }])).unwrap()
+    serde_json::to_vec(&serde_json::json!([{ "Config": config, "RepoTags": null, "Layers": layers }]))
+        .unwrap()
 }
 
 fn read(pieces: &[Piece<'_>]) -> Result<(SpooledImage, Vec<Vec<u8>>), ExportError> {
@@ -156,14 +157,26 @@ fn what_does_not_fit_together_is_refused() {
     let two_layers = config("amd64", &[&a, &b]);
     let foreign = config("arm64", &[&a]);
     for (pieces, says) in [
-        (vec![File("l.tar", &a), File("c.json", &wrong_layer), File("manifest.json", &one)], "layer 1 of the image"),
-        (vec![File("l.tar", &a), File("c.json", &two_layers), File("manifest.json", &one)], "configuration says 2"),
-        (vec![File("l.tar", &a), File("c.json", &foreign), File("manifest.json", &one)], "made for linux/arm64"),
+        (
+            vec![File("l.tar", &a), File("c.json", &wrong_layer), File("manifest.json", &one)],
+            "layer 1 of the image",
+        ),
+        (
+            vec![File("l.tar", &a), File("c.json", &two_layers), File("manifest.json", &one)],
+            "configuration says 2",
+        ),
+        (
+            vec![File("l.tar", &a), File("c.json", &foreign), File("manifest.json", &one)],
+            "made for linux/arm64",
+        ),
         (vec![File("c.json", &right), File("manifest.json", &one)], "layer l.tar is missing"),
         (vec![File("l.tar", &a), File("manifest.json", &one)], "c.json is missing"),
         (vec![File("l.tar", &a), File("c.json", &right)], "no manifest.json"),
         (vec![File("manifest.json", b"[]")], "or none"),
-        (vec![Link("l.tar", "l.tar"), File("c.json", &right), File("manifest.json", &one)], "l.tar is missing"),
+        (
+            vec![Link("l.tar", "l.tar"), File("c.json", &right), File("manifest.json", &one)],
+            "l.tar is missing",
+        ),
     ] {
         let error = read(&pieces).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
