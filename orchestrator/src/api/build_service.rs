@@ -154,7 +154,9 @@ impl BuildService for BuildApi {
         let id = self.find(&build_id).await?;
         let platform: Option<Platform> = match platform.as_str() {
             "" => None,
-            text => Some(text.parse().map_err(BadField::from).map_err(|bad| bad.within("platform"))?),
+            text => {
+                Some(text.parse().map_err(|error: ParseError| BadField::new("platform", error.to_string()))?)
+            }
         };
         let (services, token) = (self.services.clone(), self.shutdown.token.clone());
         let wanted = streams::WantedLogs { build: id, platform, offset, follow };
