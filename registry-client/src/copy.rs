@@ -58,7 +58,11 @@ pub async fn copy_manifest_by_digest(
 ///
 /// # Errors
 /// It is missing at the source, or trouble with either place.
-pub async fn copy_blob(from: &dyn Registry, to: &dyn Registry, blob: &Descriptor) -> Result<Copied, RegistryError> {
+pub async fn copy_blob(
+    from: &dyn Registry,
+    to: &dyn Registry,
+    blob: &Descriptor,
+) -> Result<Copied, RegistryError> {
     let copy = Copy { from, to, mount_from: mount_from(from, to), done: Mutex::default() };
     copy.blob(blob.clone(), false).await?;
     let done = copy.done.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -282,7 +282,9 @@ impl From<RegistryError> for Failure {
             RegistryError::Login { .. } => {
                 (Policy, "registry.unauthorized", "check the credentials file of this registry")
             }
-            RegistryError::Settings { .. } => (Policy, "registry.settings", "correct the site's configuration"),
+            RegistryError::Settings { .. } => {
+                (Policy, "registry.settings", "correct the site's configuration")
+            }
             RegistryError::DigestMismatch { .. } => (Infrastructure, "registry.digest_mismatch", ""),
             RegistryError::SizeMismatch { .. } => (Infrastructure, "registry.size_mismatch", ""),
             RegistryError::TooLarge { .. } => (Policy, "registry.too_large", ""),
@@ -295,10 +297,14 @@ impl From<RegistryError> for Failure {
                 (Parent, "registry.platform_missing", "use an image that has it, or leave the platform out")
             }
             RegistryError::Unsupported { .. } => (Policy, "registry.unsupported", ""),
-            RegistryError::File { .. } => {
-                (Infrastructure, "registry.file", "check that the disk has room and the file's owner is right")
+            RegistryError::File { .. } => (
+                Infrastructure,
+                "registry.file",
+                "check that the disk has room and the file's owner is right",
+            ),
+            RegistryError::Layout { .. } => {
+                (User, "registry.layout", "name an empty directory or an OCI layout")
             }
-            RegistryError::Layout { .. } => (User, "registry.layout", "name an empty directory or an OCI layout"),
         };
         Failure::from_error(class, code, &error).with_advice(advice)
     }

@@ -109,7 +109,8 @@ mod tests {
     fn an_index_is_read_back_as_it_was_made() {
         for format in [ManifestFormat::Oci, ManifestFormat::Docker] {
             let members = [member(format, "arm", Some("v7")), member(format, "amd64", None)];
-            let annotations = BTreeMap::from([("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())]);
+            let annotations =
+                BTreeMap::from([("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())]);
             let bytes = build_index(format, &members, &annotations).unwrap();
             assert_eq!(bytes, build_index(format, &members, &annotations).unwrap());
             let descriptor = Descriptor {
@@ -150,7 +151,8 @@ mod tests {
 
     #[test]
     fn formats_are_not_mixed() {
-        let members = [member(ManifestFormat::Oci, "amd64", None), member(ManifestFormat::Docker, "arm64", None)];
+        let members =
+            [member(ManifestFormat::Oci, "amd64", None), member(ManifestFormat::Docker, "arm64", None)];
         let error = build_index(ManifestFormat::Oci, &members, &BTreeMap::new()).unwrap_err().to_string();
         assert!(error.contains("linux/arm64"), "{error}");
         assert!(build_index(ManifestFormat::Oci, &[], &BTreeMap::new()).is_err());

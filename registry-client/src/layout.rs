@@ -24,7 +24,8 @@ use common::{
 pub use self::blobs::BlobWriter;
 use self::index_file::IndexFile;
 use crate::{
-    BlobSource, BlobStat, BlobStream, Manifest, Place, Registry, RegistryError, Selector, document::media_type_of,
+    BlobSource, BlobStat, BlobStream, Manifest, Place, Registry, RegistryError, Selector,
+    document::media_type_of,
 };
 
 const HEADER: &str = "oci-layout";
@@ -112,7 +113,10 @@ impl Layout {
         let path = self.blob_path(digest);
         let Some(size) = regular_file(&path)? else { return Ok(None) };
         if size > MAX_MANIFEST_BYTES {
-            return Err(RegistryError::TooLarge { what: path.display().to_string(), limit: MAX_MANIFEST_BYTES });
+            return Err(RegistryError::TooLarge {
+                what: path.display().to_string(),
+                limit: MAX_MANIFEST_BYTES,
+            });
         }
         let bytes = fs::read(&path).map_err(|source| file_error("read", &path, source))?;
         let found = Digest::of(&bytes);
@@ -143,7 +147,8 @@ fn make(root: &Path) -> Result<(), RegistryError> {
         let occupied = match fs::read_dir(root) {
             // Whoever makes the same layout at this moment has made these.
             Ok(entries) => entries.flatten().any(|entry| {
-                !["blobs", UPLOADS, "index.json", HEADER, index_file::LOCK].contains(&&*entry.file_name().to_string_lossy())
+                !["blobs", UPLOADS, "index.json", HEADER, index_file::LOCK]
+                    .contains(&&*entry.file_name().to_string_lossy())
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(source) => return Err(file_error("read", root, source)),
@@ -167,7 +172,10 @@ fn make(root: &Path) -> Result<(), RegistryError> {
 fn replace(path: &Path, content: &[u8]) -> Result<(), RegistryError> {
     let fail = |source| file_error("write", path, source);
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory.join(UPLOADS)).map_err(fail)?;
+    let uploads = directory.join(UPLOADS);
+    // A layout that another program made has none.
+    fs::create_dir_all(&uploads).map_err(fail)?;
+    let mut file = tempfile::Builder::new().prefix("new-").tempfile_in(uploads).map_err(fail)?;
     io::Write::write_all(&mut file, content).map_err(fail)?;
     make_readable(file.as_file()).map_err(fail)?;
     file.as_file().sync_all().map_err(fail)?;

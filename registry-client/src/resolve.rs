@@ -5,11 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use common::{
-    image::Digest,
-    platform::Architecture,
-    work::Descriptor,
-};
+use common::{image::Digest, platform::Architecture, work::Descriptor};
 
 use crate::{
     Manifest, Registry, RegistryError, Selector,

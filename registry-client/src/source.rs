@@ -114,8 +114,7 @@ mod tests {
     #[tokio::test]
     async fn skipping_crosses_chunks() {
         let chunks = ["ab", "cd", "ef"].map(|c| Ok(Bytes::from(c)));
-        let rest: Vec<Bytes> =
-            skip(futures::stream::iter(chunks).boxed(), 3).try_collect().await.unwrap();
+        let rest: Vec<Bytes> = skip(futures::stream::iter(chunks).boxed(), 3).try_collect().await.unwrap();
         assert_eq!(rest.concat(), b"def");
     }
 }

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use common::{image::Digest, work::Descriptor};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 
-use crate::{
-    Registry, RegistryError, Selector,
-    document::Document,
-};
+use crate::{Registry, RegistryError, Selector, document::Document};
 
 const AT_ONCE: usize = 8;
 const MAX_DEPTH: usize = 4;

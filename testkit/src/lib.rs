@@ -1,1 +1,5 @@
-//! placeholder
+//! Servers that live in a test: real sockets, contents in memory, faults by
+//! order. They need nothing but the domain crate, so that the test of one
+//! client does not compile the whole reactor.
+
+pub mod registry;

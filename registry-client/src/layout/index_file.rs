@@ -130,7 +130,8 @@ impl IndexFile {
             // waits for that any more.
             let _lock = lock;
             if changed {
-                let text = serde_json::to_vec(&index).map_err(|error| file_error("write", &path, error.into()))?;
+                let text =
+                    serde_json::to_vec(&index).map_err(|error| file_error("write", &path, error.into()))?;
                 replace(&path, &text)?;
             }
             Ok(changed)
@@ -184,7 +185,10 @@ impl IndexFile {
     }
 
     fn damaged(&self, reason: String) -> RegistryError {
-        RegistryError::Layout { path: self.root.clone(), reason: format!("its index.json is damaged: {reason}") }
+        RegistryError::Layout {
+            path: self.root.clone(),
+            reason: format!("its index.json is damaged: {reason}"),
+        }
     }
 }
 

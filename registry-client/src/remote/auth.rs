@@ -172,9 +172,6 @@ mod tests {
 
     #[test]
     fn a_mount_asks_for_both_repositories() {
-        assert_eq!(
-            scope("a/b", true, Some("c")).words(),
-            ["repository:a/b:pull,push", "repository:c:pull"]
-        );
+        assert_eq!(scope("a/b", true, Some("c")).words(), ["repository:a/b:pull,push", "repository:c:pull"]);
     }
 }

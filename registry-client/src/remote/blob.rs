@@ -68,7 +68,10 @@ impl Remote {
             Ok(response) => response,
             // Registries refuse mounts in many ways; writing the blob tells whether there is real trouble.
             Err(error @ RegistryError::Login { .. }) => return Ok(refused(&error)),
-            Err(error) if error.status().is_some_and(|s| (400..500).contains(&s)) && error.retry_after().is_none() => {
+            Err(error)
+                if error.status().is_some_and(|s| (400..500).contains(&s))
+                    && error.retry_after().is_none() =>
+            {
                 return Ok(refused(&error));
             }
             Err(error) => return Err(error),
@@ -132,8 +135,10 @@ impl Download {
     async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
         let Some(body) = &mut self.body else { return Ok(None) };
         let url = &self.url;
-        within(self.access.limits.stall, url, async { body.chunk().await.map_err(|error| send_error(url, error)) })
-            .await
+        within(self.access.limits.stall, url, async {
+            body.chunk().await.map_err(|error| send_error(url, error))
+        })
+        .await
     }
 
     /// Opens the blob at the byte that is wanted next.

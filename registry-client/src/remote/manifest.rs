@@ -127,8 +127,8 @@ impl Remote {
         selector: &Selector,
     ) -> Result<Option<Response>, RegistryError> {
         let scope = self.pull();
-        let request = Request::new(method, self.url(&format!("manifests/{selector}"))?, &scope)
-            .with(ACCEPT, ACCEPTED);
+        let request =
+            Request::new(method, self.url(&format!("manifests/{selector}"))?, &scope).with(ACCEPT, ACCEPTED);
         let response = self.access.ask("read a manifest", &request, &[401, 404]).await?;
         self.unless_absent(&request.method, response).await
     }

@@ -33,11 +33,10 @@ impl Remote {
                 return Ok(tags);
             };
             let next = text(&response, &LINK).and_then(next_page).map(str::to_owned);
-            let bytes = read_bounded(response, self.access.limits.document_bytes, &self.access.limits).await?;
-            let page: Page = serde_json::from_slice(&bytes).map_err(|error| RegistryError::Document {
-                what: shown(&url),
-                reason: error.to_string(),
-            })?;
+            let bytes =
+                read_bounded(response, self.access.limits.document_bytes, &self.access.limits).await?;
+            let page: Page = serde_json::from_slice(&bytes)
+                .map_err(|error| RegistryError::Document { what: shown(&url), reason: error.to_string() })?;
             // What is not a tag cannot be asked for either.
             tags.extend(page.tags.unwrap_or_default().into_iter().filter_map(|tag| tag.parse().ok()));
             let Some(next) = next else { return Ok(tags) };
@@ -72,7 +71,10 @@ mod tests {
 
     #[test]
     fn the_next_page_is_found() {
-        assert_eq!(next_page(r#"</v2/a/tags/list?n=2&last=b>; rel="next""#), Some("/v2/a/tags/list?n=2&last=b"));
+        assert_eq!(
+            next_page(r#"</v2/a/tags/list?n=2&last=b>; rel="next""#),
+            Some("/v2/a/tags/list?n=2&last=b")
+        );
         assert_eq!(next_page("</x>; rel=prev, </y>; rel=next"), Some("/y"));
         assert_eq!(next_page("</x>; rel=prev"), None);
         assert_eq!(next_page("garbage"), None);

@@ -49,21 +49,19 @@ impl HttpClients {
             Some(path) => authorities(host, path).await?,
             None => Vec::new(),
         };
-        let client = build(limits, authorities, settings.plain_http).map_err(|error| RegistryError::Settings {
-            host: host.to_string(),
-            reason: format!("TLS cannot be set up: {}", with_causes(&error)),
-        })?;
+        let client =
+            build(limits, authorities, settings.plain_http).map_err(|error| RegistryError::Settings {
+                host: host.to_string(),
+                reason: format!("TLS cannot be set up: {}", with_causes(&error)),
+            })?;
         clients.insert(trust, client.clone());
         Ok(client)
     }
 }
 
 async fn authorities(host: &Host, path: &Path) -> Result<Vec<reqwest::Certificate>, RegistryError> {
-    let fail = |source| RegistryError::File {
-        action: "read the certificates in",
-        path: path.to_owned(),
-        source,
-    };
+    let fail =
+        |source| RegistryError::File { action: "read the certificates in", path: path.to_owned(), source };
     let pem = tokio::fs::read(path).await.map_err(fail)?;
     match reqwest::Certificate::from_pem_bundle(&pem) {
         Ok(found) if !found.is_empty() => Ok(found),

@@ -174,7 +174,8 @@ impl Access {
 
     fn redirect(&self, from: &Url, location: &str) -> Result<Url, RegistryError> {
         let fail = |reason: &str| RegistryError::Protocol { url: shown(from), reason: reason.to_owned() };
-        let next = from.join(location).map_err(|_| fail("it redirects to something that is not an address"))?;
+        let next =
+            from.join(location).map_err(|_| fail("it redirects to something that is not an address"))?;
         if next.scheme() == "https" || (next.scheme() == "http" && self.settings.plain_http) {
             Ok(next)
         } else {
@@ -208,8 +209,10 @@ impl Access {
                 return self.send_blob(builder, url, source, blob, range).await;
             }
         }
-        within(self.limits.answer, url, async { builder.send().await.map_err(|error| send_error(url, error)) })
-            .await
+        within(self.limits.answer, url, async {
+            builder.send().await.map_err(|error| send_error(url, error))
+        })
+        .await
     }
 
     /// Sends a part of a blob. Its time is bounded by how it moves, not in all.

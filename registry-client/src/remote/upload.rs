@@ -22,8 +22,6 @@ use crate::{BlobSource, Registry as _, RegistryError};
 
 /// OCI distribution specification, "Pushing a blob in chunks".
 const CHUNK_MIN_LENGTH: HeaderName = HeaderName::from_static("oci-chunk-min-length");
-/// Size of pieces for registries that refuse a whole blob.
-const SMALL_CHUNK_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An upload that the registry has begun.
 #[derive(Debug, Clone)]
@@ -45,12 +43,17 @@ struct Progress {
 }
 
 impl Remote {
-    pub(super) async fn upload(&self, blob: &Descriptor, source: &BlobSource<'_>) -> Result<(), RegistryError> {
+    pub(super) async fn upload(
+        &self,
+        blob: &Descriptor,
+        source: &BlobSource<'_>,
+    ) -> Result<(), RegistryError> {
         let _lane = self.access.lanes.writes.acquire().await;
         let chunk = self.access.settings.upload_chunk_bytes.map(|bytes| bytes.max(1));
         let progress = Mutex::new(Progress { session: None, chunk });
         let result =
-            patiently(&self.access.limits, "upload a blob", || self.try_upload(blob, source, &progress)).await;
+            patiently(&self.access.limits, "upload a blob", || self.try_upload(blob, source, &progress))
+                .await;
         let left_over = progress.into_inner().unwrap_or_else(PoisonError::into_inner).session;
         if let (Err(_), Some(session)) = (&result, left_over) {
             self.abandon(session.location).await;
@@ -77,7 +80,13 @@ impl Remote {
             (progress.session.take(), progress.chunk)
         };
         let known = match left_over {
-            Some(session) => self.ask_progress(session, blob).await,
+            Some(session) => match self.ask_progress(session.clone(), blob).await {
+                Some(session) => Some(session),
+                None => {
+                    self.abandon(session.location).await;
+                    None
+                }
+            },
             None => None,
         };
         let mut session = match known {
@@ -89,12 +98,13 @@ impl Remote {
             Err(error) => error,
         };
         let url = shown(&session.location);
+        let small_chunk = self.access.limits.small_chunk_bytes.max(1);
         let interrupted = |reason: &str| {
             Err(RegistryError::Interrupted { url: url.clone(), reason: reason.to_owned(), attempts: 1 })
         };
         match error.status() {
-            Some(413) if chunk.is_none() && blob.size > SMALL_CHUNK_BYTES => {
-                lock().chunk = Some(SMALL_CHUNK_BYTES);
+            Some(413) if chunk.is_none() && blob.size > small_chunk => {
+                lock().chunk = Some(small_chunk);
                 interrupted("the registry does not take it in one piece")
             }
             Some(404) => interrupted("the registry does not know the upload any more"),
@@ -170,7 +180,10 @@ impl Remote {
         if stored <= range.start || stored > range.end {
             return Err(RegistryError::Protocol {
                 url: shown(&session.location),
-                reason: format!("it has {stored} bytes after bytes {} to {} were sent", range.start, range.end),
+                reason: format!(
+                    "it has {stored} bytes after bytes {} to {} were sent",
+                    range.start, range.end
+                ),
             });
         }
         session.offset = stored;
@@ -187,7 +200,8 @@ impl Remote {
         }
         let offset = end_of_range(text(&response, &RANGE)?)?;
         let location = self.upload_location(&response).unwrap_or(session.location);
-        (offset <= blob.size).then_some(Session { location, offset, resumed: offset > 0, ..session })
+        // `0-0` can mean one byte or none.
+        (offset > 0 && offset <= blob.size).then_some(Session { location, offset, resumed: true, ..session })
     }
 
     /// The address for the next part of an upload. It may be relative. Another host is refused: it would get the

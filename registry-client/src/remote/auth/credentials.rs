@@ -28,9 +28,10 @@ impl Credentials {
     /// The value of an `Authorization` header, for a password.
     pub(crate) fn basic(&self) -> Option<Secret> {
         match self {
-            Self::Password { user, password } => {
-                Some(Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose())))))
-            }
+            Self::Password { user, password } => Some(Secret::new(format!(
+                "Basic {}",
+                STANDARD.encode(format!("{user}:{}", password.expose()))
+            ))),
             Self::Identity { .. } => None,
         }
     }

@@ -93,7 +93,11 @@ struct TokenAnswer {
 }
 
 impl Request<'_> {
-    pub(super) async fn fetch(&self, http: &reqwest::Client, limits: &Limits) -> Result<Token, RegistryError> {
+    pub(super) async fn fetch(
+        &self,
+        http: &reqwest::Client,
+        limits: &Limits,
+    ) -> Result<Token, RegistryError> {
         let realm = self.checked_realm()?;
         patiently(limits, "fetch a registry token", || self.try_once(http, limits, &realm)).await.map_err(
             |error| match &error {
@@ -142,12 +146,15 @@ impl Request<'_> {
             return Err(answer_error("GET", response, limits).await);
         }
         let bytes = read_bounded(response, MAX_ANSWER_BYTES, limits).await?;
-        let answer: TokenAnswer =
-            serde_json::from_slice(&bytes).map_err(|_| self.refused("its answer is not a token".to_owned()))?;
+        let answer: TokenAnswer = serde_json::from_slice(&bytes)
+            .map_err(|_| self.refused("its answer is not a token".to_owned()))?;
         let token = [answer.token, answer.access_token].into_iter().flatten().find(|token| !token.is_empty());
         let token = token.ok_or_else(|| self.refused("its answer has no token".to_owned()))?;
         let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
-        Ok(Token { header: Secret::new(format!("Bearer {token}")), life: life.min(Duration::from_secs(86_400)) })
+        Ok(Token {
+            header: Secret::new(format!("Bearer {token}")),
+            life: life.min(Duration::from_secs(86_400)),
+        })
     }
 
     fn checked_realm(&self) -> Result<Url, RegistryError> {
