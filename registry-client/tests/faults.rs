@@ -1,4 +1,5 @@
 //! Registries that fail, answer half, or answer wrongly.
+#![allow(clippy::unwrap_used, reason = "a test ends there")]
 
 mod fixture;
 

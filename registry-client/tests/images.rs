@@ -1,6 +1,9 @@
 //! Whole images: resolving, copying, verifying, between registries and layouts.
+#![allow(clippy::unwrap_used, reason = "a test ends there")]
 
 mod fixture;
+
+use std::sync::Arc;
 
 use axum::http::Method;
 use bytes::Bytes;
@@ -195,4 +198,24 @@ async fn tags_come_in_pages_and_go_one_by_one() {
     registry.add_fault(Fault::once(Method::DELETE, "/manifests/", Effect::Status(405, vec![], "")));
     let refused = remote.delete_tag(&"1".parse().unwrap()).await.unwrap_err();
     assert!(matches!(refused, RegistryError::Unsupported { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn copies_run_as_tasks_on_shared_places() {
+    let registry = registry().await;
+    let source: Arc<dyn Registry> = Arc::new(remote(&registry.host(), "source"));
+    let index = write_index(source.as_ref(), ManifestFormat::Oci, "1").await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..4 {
+        let (source, index) = (Arc::clone(&source), index.clone());
+        let target = remote(&registry.host(), &format!("target{number}"));
+        tasks.spawn(async move {
+            copy_manifest_by_digest(source.as_ref(), &target, &index).await?;
+            verify(&target, &index, Depth::Content).await?;
+            resolve(&target, &Selector::from(index.digest), &Architecture::plain("amd64")).await
+        });
+    }
+    for image in tasks.join_all().await {
+        assert!(image.unwrap().is_some());
+    }
 }

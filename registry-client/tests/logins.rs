@@ -1,4 +1,5 @@
 //! Who we are: tokens, passwords, and what is never sent.
+#![allow(clippy::unwrap_used, reason = "a test ends there")]
 
 mod fixture;
 

@@ -1,5 +1,6 @@
 //! The same against software of others: the `docker-registry` of Debian, and
 //! skopeo, which has to accept what we write.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends there")]
 
 mod fixture;
 

@@ -1,4 +1,5 @@
 //! Writing blobs: whole, in pieces, broken off, mounted.
+#![allow(clippy::unwrap_used, reason = "a test ends there")]
 
 mod fixture;
 

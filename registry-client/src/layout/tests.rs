@@ -153,3 +153,17 @@ async fn links_out_of_the_layout_are_not_followed() {
     assert!(matches!(layout.read_blob(&planted).await, Err(RegistryError::File { .. })));
     assert!(matches!(layout.manifest(&planted.digest.into()).await, Err(RegistryError::File { .. })));
 }
+
+#[tokio::test]
+async fn what_a_dead_process_left_goes_after_a_week() {
+    let (_directory, layout) = fresh().await;
+    let day = std::time::Duration::from_secs(24 * 3600);
+    for (name, days) in [("blob-old", 8), ("blob-new", 6)] {
+        let file = fs::File::create(layout.root().join(UPLOADS).join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - day * days).unwrap();
+    }
+    Layout::create(layout.root()).await.unwrap();
+    let left: Vec<_> = fs::read_dir(layout.root().join(UPLOADS)).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].file_name(), "blob-new");
+}
