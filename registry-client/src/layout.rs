@@ -172,8 +172,10 @@ fn make(root: &Path) -> Result<(), RegistryError> {
 fn replace(path: &Path, content: &[u8]) -> Result<(), RegistryError> {
     let fail = |source| file_error("write", path, source);
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file =
-        tempfile::Builder::new().prefix(".new-").tempfile_in(directory.join(UPLOADS)).map_err(fail)?;
+    let uploads = directory.join(UPLOADS);
+    // A layout that another program made has none.
+    fs::create_dir_all(&uploads).map_err(fail)?;
+    let mut file = tempfile::Builder::new().prefix("new-").tempfile_in(uploads).map_err(fail)?;
     io::Write::write_all(&mut file, content).map_err(fail)?;
     make_readable(file.as_file()).map_err(fail)?;
     file.as_file().sync_all().map_err(fail)?;

@@ -58,7 +58,8 @@ impl BlobSource<'_> {
                 }
                 file.seek(SeekFrom::Start(from)).await.map_err(fail)?;
                 let path = path.clone();
-                let stream = ReaderStream::with_capacity(file.take(blob.size - from), READ_BYTES);
+                let stream =
+                    ReaderStream::with_capacity(file.take(blob.size.saturating_sub(from)), READ_BYTES);
                 Ok(stream
                     .map_err(move |source| RegistryError::File { action: "read", path: path.clone(), source })
                     .boxed())

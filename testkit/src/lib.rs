@@ -1,3 +1,6 @@
-//! Real servers and made-up inputs for the tests of the other crates.
+//! Servers that live in a test: real sockets, contents in memory, faults by
+//! order. They need nothing but the domain crate, so that the test of one
+//! client does not compile the whole reactor.
 
 pub mod git;
+pub mod registry;

@@ -11,7 +11,13 @@ mod token;
 
 pub(crate) use self::token::header;
 
-use std::{path::PathBuf, sync::Mutex};
+use std::{
+    path::PathBuf,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use common::{
     image::{Host, Repository},
@@ -59,6 +65,8 @@ pub(crate) struct Login {
     plain_http: bool,
     tokens: Tokens,
     basic: Mutex<Option<Secret>>,
+    /// Whether the last login was with credentials.
+    known_here: AtomicBool,
     /// One token is fetched at a time, and whoever waited looks again first.
     fetching: tokio::sync::Mutex<()>,
 }
@@ -71,6 +79,7 @@ impl Login {
             plain_http,
             tokens: Tokens::default(),
             basic: Mutex::default(),
+            known_here: AtomicBool::new(false),
             fetching: tokio::sync::Mutex::default(),
         }
     }
@@ -78,7 +87,7 @@ impl Login {
     /// Whether a token for a repository was issued for credentials, so that a `401` speaks about the repository.
     pub(crate) fn was_granted(&self, repository: &Repository) -> bool {
         let scope = Scope { repository: repository.clone(), push: false, pull_from: None };
-        self.credentials_file.is_some() && self.tokens.get(&scope).is_some()
+        self.known_here.load(Ordering::Relaxed) && self.tokens.get(&scope).is_some()
     }
 
     /// What to send along before being asked: what was good for such a request last time.
@@ -105,6 +114,7 @@ impl Login {
         }
         self.tokens.forget(scope);
         let credentials = self.credentials().await?;
+        self.known_here.store(credentials.is_some(), Ordering::Relaxed);
         match challenge {
             Challenge::Basic => {
                 let basic = credentials.as_ref().and_then(Credentials::basic);

@@ -21,6 +21,8 @@ pub struct Limits {
     /// Largest manifest, index or list of tags that is read, in bytes. The OCI distribution specification
     /// asks registries to take 4 MiB.
     pub document_bytes: u64,
+    /// Length of the pieces in which a blob is sent to a registry that refuses it as a whole, in bytes.
+    pub small_chunk_bytes: u64,
     /// Requests without much content at once to one host.
     pub requests: usize,
     /// Blobs at once from one host, and as many to it.
@@ -36,6 +38,7 @@ impl Default for Limits {
             stall: Duration::from_secs(60),
             commit: Duration::from_secs(600),
             document_bytes: 4 * 1024 * 1024,
+            small_chunk_bytes: 16 * 1024 * 1024,
             requests: 16,
             transfers: 8,
         }

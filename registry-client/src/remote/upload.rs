@@ -22,8 +22,6 @@ use crate::{BlobSource, Registry as _, RegistryError};
 
 /// OCI distribution specification, "Pushing a blob in chunks".
 const CHUNK_MIN_LENGTH: HeaderName = HeaderName::from_static("oci-chunk-min-length");
-/// Size of pieces for registries that refuse a whole blob.
-const SMALL_CHUNK_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An upload that the registry has begun.
 #[derive(Debug, Clone)]
@@ -82,7 +80,13 @@ impl Remote {
             (progress.session.take(), progress.chunk)
         };
         let known = match left_over {
-            Some(session) => self.ask_progress(session, blob).await,
+            Some(session) => match self.ask_progress(session.clone(), blob).await {
+                Some(session) => Some(session),
+                None => {
+                    self.abandon(session.location).await;
+                    None
+                }
+            },
             None => None,
         };
         let mut session = match known {
@@ -94,12 +98,13 @@ impl Remote {
             Err(error) => error,
         };
         let url = shown(&session.location);
+        let small_chunk = self.access.limits.small_chunk_bytes.max(1);
         let interrupted = |reason: &str| {
             Err(RegistryError::Interrupted { url: url.clone(), reason: reason.to_owned(), attempts: 1 })
         };
         match error.status() {
-            Some(413) if chunk.is_none() && blob.size > SMALL_CHUNK_BYTES => {
-                lock().chunk = Some(SMALL_CHUNK_BYTES);
+            Some(413) if chunk.is_none() && blob.size > small_chunk => {
+                lock().chunk = Some(small_chunk);
                 interrupted("the registry does not take it in one piece")
             }
             Some(404) => interrupted("the registry does not know the upload any more"),
@@ -195,7 +200,8 @@ impl Remote {
         }
         let offset = end_of_range(text(&response, &RANGE)?)?;
         let location = self.upload_location(&response).unwrap_or(session.location);
-        (offset <= blob.size).then_some(Session { location, offset, resumed: offset > 0, ..session })
+        // `0-0` can mean one byte or none.
+        (offset > 0 && offset <= blob.size).then_some(Session { location, offset, resumed: true, ..session })
     }
 
     /// The address for the next part of an upload. It may be relative. Another host is refused: it would get the

@@ -57,6 +57,7 @@ fn parameters(text: &str) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     let mut rest = text.trim_start_matches([' ', ',']);
     while let Some((name, after)) = rest.split_once('=') {
+        let after = after.trim_start();
         let mut value = String::new();
         let mut end = after.len();
         let quoted = after.starts_with('"');
