@@ -5,7 +5,8 @@ use std::{os::unix::fs::symlink, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 use proto::v1;
-use testkit::registry::{Fault, InMemoryRegistry};
+use reqwest::Method;
+use testkit::registry::{Effect, Fault, InMemoryRegistry, Options};
 
 use crate::{
     factory::{Factory, containers, registry, samples, tags},
@@ -110,13 +111,14 @@ async fn a_parent_that_does_not_exist_is_named() -> Result<()> {
 #[tokio::test]
 #[ignore = "needs a Docker engine and a registry"]
 async fn a_registry_that_answers_500_three_times_gets_the_image() -> Result<()> {
-    let target = InMemoryRegistry::start().await;
+    let target = InMemoryRegistry::start(Options::default()).await?;
     let site = format!("  - host: \"{}\"\n    plain_http: true\n", target.host());
     let factory = Factory::start(&site).await?;
     let _worker = factory.worker("one", "x86_64")?;
     let repository = Repository::with(&[("Dockerfile", &on_base("RUN true"))])?;
-    for method in ["HEAD", "POST", "PUT"] {
-        target.add_fault(Fault::status(500).on(method, "/v2/").times(3));
+    for method in [Method::HEAD, Method::POST, Method::PUT] {
+        let effect = Effect::Status(500, vec![], "");
+        target.add_fault(Fault::once(method, "/v2/", effect).times(3));
     }
     let request = v1::BuildRequest {
         source: Some(v1::GitSource { uri: repository.uri(), r#ref: String::new() }),
