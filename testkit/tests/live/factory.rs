@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tonic::transport::Channel;
 
 /// Nothing in these tests takes longer, on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What `testkit/test.sh` started.
 pub fn registry() -> String {

@@ -158,8 +158,8 @@ async fn a_full_disk_in_the_engine_says_so() -> Result<()> {
     let engine = SmallEngine::start()?;
     let factory = Factory::start("builds:\n  attempts: 1\n").await?;
     let _worker = factory.worker_on("full", "x86_64", &engine.address())?;
-    let run = "RUN dd if=/dev/zero of=/big bs=1024k count=400";
-    let repository = Repository::with(&[("Dockerfile", &on_base(run))])?;
+    let big = "0".repeat(48 << 20);
+    let repository = Repository::with(&[("Dockerfile", "FROM scratch\nCOPY big /\n"), ("big", &big)])?;
     let id = factory.submit(&repository.uri(), &["x86_64"]).await?;
     let failure = factory.ended(&id).await?.failure.context("a failure")?;
     ensure!(failure.code == "engine.no_space", "{failure:?}");
@@ -167,7 +167,8 @@ async fn a_full_disk_in_the_engine_says_so() -> Result<()> {
     Ok(())
 }
 
-/// A second engine whose storage is a small memory file system.
+/// A second engine whose storage is a small memory file system. It has a network
+/// of its own: an engine without a bridge would take the other one's away.
 struct SmallEngine {
     directory: tempfile::TempDir,
     process: std::process::Child,
@@ -179,12 +180,12 @@ impl SmallEngine {
         let data = directory.path().join("data");
         std::fs::create_dir(&data)?;
         let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "small"]).arg(&data).status()?;
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "small"]).arg(&data).status()?;
         ensure!(mounted.success(), "mounting needs root");
         let path = |name: &str| directory.path().join(name).display().to_string();
         let log = std::fs::File::create(directory.path().join("log"))?;
-        let process = Command::new("dockerd")
-            .args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")])
+        let process = Command::new("unshare")
+            .args(["--net", "dockerd", "--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")])
             .args(["--host", &format!("unix://{}", path("sock")), "--bridge", "none"])
             .args(["--iptables=false", "--storage-driver", "vfs"])
             .stdout(log.try_clone()?)

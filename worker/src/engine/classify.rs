@@ -88,6 +88,29 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
     format!("{head} … {tail}")
 }
 
+/// Whether a container could not even be set up, which is no fault of what it
+/// should have run.
+fn is_engine_trouble(message: &str) -> bool {
+    let message = message.to_lowercase();
+    [
+        "failed to create endpoint",
+        "failed to create shim",
+        "failed to create task",
+        "error creating overlay mount",
+        "error mounting",
+        "cannot allocate memory",
+        "too many open files",
+        "input/output error",
+        "could not find bridge",
+        "driver failed programming",
+        "all predefined address pools",
+        "cannot start a container that has died",
+        "context deadline exceeded",
+    ]
+    .iter()
+    .any(|part| message.contains(part))
+}
+
 /// The exit code in "The command '…' returned a non-zero code: 7".
 fn exit_code(message: &str) -> Option<i64> {
     message.rsplit_once("returned a non-zero code: ")?.1.trim().parse().ok()
@@ -129,6 +152,9 @@ pub(crate) fn build_error(it: Circumstances<'_>) -> EngineError {
     {
         return EngineError::ParentNotFound { parent: parent.trim().to_owned(), message };
     }
+    if is_engine_trouble(&message) {
+        return EngineError::ContainerFailed { message };
+    }
     EngineError::InstructionFailed { step: it.step, message, exit_code: None }
 }
 
@@ -169,6 +195,14 @@ mod tests {
             (failed, vec![exec], run, true, None, "engine.platform_not_emulated"),
             (failed, vec![exec], run, false, None, "build.instruction_failed"),
             (exec, vec![], run, true, None, "engine.platform_not_emulated"),
+            (
+                "failed to create endpoint x on network bridge: could not find bridge docker0",
+                vec![],
+                run,
+                false,
+                None,
+                "engine.container_failed",
+            ),
             (failed, vec![full, "make failed"], run, false, None, "engine.no_space"),
             (
                 "failed to copy: write /var/lib: no space left on device",

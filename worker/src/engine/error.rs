@@ -51,6 +51,8 @@ pub enum EngineError {
     DockerfileInvalid { message: String },
     #[error("{}{message}", step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default())]
     InstructionFailed { step: Option<FailedStep>, message: String, exit_code: Option<i64> },
+    #[error("the engine could not run the build's container: {message}")]
+    ContainerFailed { message: String },
     #[error("programs for {wanted} do not run on the engine, which is {engine}: {detail}")]
     NotEmulated { wanted: Architecture, engine: Architecture, detail: String },
     #[error("{step} was killed for using more memory than the limit of {limit} bytes")]
@@ -143,6 +145,11 @@ impl EngineError {
             Self::InstructionFailed { .. } => {
                 (Source, "build.instruction_failed", "the end of the build log says what went wrong")
             }
+            Self::ContainerFailed { .. } => (
+                Infrastructure,
+                "engine.container_failed",
+                "the engine on the worker's host is broken or overloaded; its own log says more",
+            ),
             Self::NotEmulated { .. } => (
                 Infrastructure,
                 "engine.platform_not_emulated",
