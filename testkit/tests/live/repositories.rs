@@ -11,7 +11,7 @@ pub(crate) struct Repository(TempDir);
 impl Repository {
     /// Commits these files.
     pub(crate) fn with(files: &[(&str, &str)]) -> Result<Self> {
-        let directory = tempfile::tempdir()?;
+        let directory = tempfile::Builder::new().prefix("sample-").tempdir()?;
         for (path, text) in files {
             let path = directory.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap_or(directory.path()))?;
