@@ -149,6 +149,11 @@ impl Factory {
         Process::start(command, self.directory.path().join(format!("{name}.log")))
     }
 
+    /// The orchestrator's address, as commands take it.
+    pub(crate) fn server(&self) -> String {
+        self.address.clone()
+    }
+
     /// Runs `orchestrator build` with the same site file.
     pub(crate) fn build(&self, arguments: &[&str]) -> Result<Output> {
         build(self.directory.path(), &self.settings, arguments)

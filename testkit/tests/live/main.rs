@@ -9,4 +9,5 @@ mod factory;
 mod failures;
 mod image;
 mod interruptions;
+mod people;
 mod repositories;
