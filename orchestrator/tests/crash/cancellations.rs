@@ -41,7 +41,8 @@ async fn cancelled_at(at: usize) -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_build_is_complete_or_leaves_no_tag() -> Result<()> {
     let stories = (1..=appends().await? + 1).map(|at| {
-        let story = async move { cancelled_at(at).await.with_context(|| format!("cancelled at append {at}")) };
+        let story =
+            async move { cancelled_at(at).await.with_context(|| format!("cancelled at append {at}")) };
         story.boxed_local()
     });
     all(stories.collect()).await
@@ -89,7 +90,9 @@ async fn cancelled_and_killed_at(at: usize) -> Result<()> {
 async fn a_cancellation_outlives_the_process() -> Result<()> {
     let stories = (1..=appends().await?).map(|at| {
         let story = async move {
-            cancelled_and_killed_at(at).await.with_context(|| format!("cancelled at append {at}, then killed"))
+            cancelled_and_killed_at(at)
+                .await
+                .with_context(|| format!("cancelled at append {at}, then killed"))
         };
         story.boxed_local()
     });

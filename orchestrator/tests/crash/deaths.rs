@@ -137,7 +137,9 @@ async fn at_every_append(act: Act, workers: Workers) -> Result<()> {
     // One more than there are: nothing happens then.
     let stories = (1..=appends().await? + 1).map(|at| {
         let story = async move {
-            live_through(at, act, workers).await.with_context(|| format!("{act:?} at append {at}, {workers:?}"))
+            live_through(at, act, workers)
+                .await
+                .with_context(|| format!("{act:?} at append {at}, {workers:?}"))
         };
         story.boxed_local()
     });

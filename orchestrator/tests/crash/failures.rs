@@ -78,7 +78,8 @@ async fn a_failing_build_takes_its_tags_back_wherever_its_process_dies() -> Resu
                 fails_and_takes_back(&world, &second, &build).await?;
                 second.end().await
             };
-            stories.push(story.map(move |told| told.with_context(|| format!("{act:?} at {at}"))).boxed_local());
+            stories
+                .push(story.map(move |told| told.with_context(|| format!("{act:?} at {at}"))).boxed_local());
         }
     }
     all(stories).await

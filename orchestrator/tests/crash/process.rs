@@ -2,7 +2,7 @@
 //! workers that attach to it, and two ways to carry a build: step by step under
 //! the eyes of a test, or by the real supervisor.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use common::{
@@ -25,8 +25,8 @@ use orchestrator::{
     run::{self, Failures},
     services::{BuildServices, BuildStamp, LayoutRoot, Services},
     store::{
-        MOST_EVENTS, Store,
-        logs::{LogLimits, LogStore},
+        MOST_EVENTS, Store, StoreError,
+        logs::{LogError, LogLimits, LogStore},
     },
     supervisor::Supervisor,
 };
@@ -37,6 +37,25 @@ use crate::{world::World, world::work_directory};
 
 /// How long a test waits for what should happen.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Opens store and logs. A program that another test starts at this moment has
+/// this one's locks too, until it runs its own code.
+async fn open(state: &Path) -> Result<(Store, LogStore)> {
+    let store = loop {
+        match Store::open(state).await {
+            Err(StoreError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+            opened => break opened?,
+        }
+    };
+    loop {
+        match LogStore::open(state, LogLimits::default()) {
+            Err(LogError::Directory(StoreError::InUse { .. })) => {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
+            opened => return Ok((store, opened?)),
+        }
+    }
+}
 
 /// A process.
 pub(crate) struct Process {
@@ -68,10 +87,12 @@ impl Process {
         std::fs::create_dir_all(work_directory(&state))?;
         let shutdown = Shutdown::new();
         let pool = Pool::new(PoolSettings { reattach_window: Duration::from_millis(50) });
+        let opened = timeout(PATIENCE, open(&state)).await;
+        let (store, logs) = opened.context("the state directory stays locked")??;
         let services = Arc::new(Services {
             site: Site::default(),
-            store: Store::open(&state).await?,
-            logs: LogStore::open(&state, LogLimits::default())?,
+            store,
+            logs,
             pool: pool.clone(),
             launcher: Launcher::default(),
             registries: world.client(),
@@ -119,7 +140,8 @@ impl Process {
             Err(failure) => Err(failure.into()),
         };
         if let Err(failures) = &outcome {
-            let left = failures.primary.class == FailureClass::Cancelled && self.shutdown.token.is_cancelled();
+            let left =
+                failures.primary.class == FailureClass::Cancelled && self.shutdown.token.is_cancelled();
             if failures.primary.code == JOURNAL_FAILED || left {
                 return Ok(Driven { outcome, after: None });
             }

@@ -48,7 +48,7 @@ impl Worker {
         }))
     }
 
-    /// How often it built something.
+    /// How many images it has finished.
     pub(crate) fn builds(&self) -> usize {
         self.builds.load(Ordering::Relaxed)
     }
@@ -117,16 +117,16 @@ impl Worker {
         let pinned = order.parents.first().and_then(|parent| parent.pinned.as_deref());
         let (_, parent) = pinned.and_then(|pinned| pinned.split_once('@')).context("no pinned parent")?;
 
-        let built = self.builds.fetch_add(1, Ordering::Relaxed);
         // Nothing of the world's addresses, so that all worlds make the same image.
         let mut text = format!("{} of {parent} with {}", order.platform, order.context.digest);
         if self.moody {
-            text += &format!(" by {} for the {built}th time", self.id);
+            text += &format!(" by {} after {} others", self.id, self.builds());
         }
         let architecture = order.engine_platform.strip_prefix("linux/").context("not for Linux")?;
         let image = TinyImage::new(architecture, &text)?;
         ensure!(services.pool.order(&order.id).is_some(), "{} is not under way", order.id);
         image.upload(&open_staging(&services.work_directory, &order.build).await?).await?;
+        self.builds.fetch_add(1, Ordering::Relaxed);
         Ok(image.as_result(&order.platform))
     }
 }

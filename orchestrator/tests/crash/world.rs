@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -44,7 +44,20 @@ pub(crate) struct World {
     pub(crate) workers: Vec<Arc<Worker>>,
     /// The tags before the build.
     pub(crate) before: Tags,
-    _git: GitRepository,
+    _git: Arc<GitRepository>,
+}
+
+/// The repository, the same for all worlds that exist at the same time.
+fn repository() -> Result<Arc<GitRepository>> {
+    static SHARED: Mutex<Weak<GitRepository>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(repository) = shared.upgrade() {
+        return Ok(repository);
+    }
+    let repository = Arc::new(GitRepository::new()?);
+    repository.commit_files("hello", &[("Dockerfile", DOCKERFILE), ("hello", "Hello!\n")])?;
+    *shared = Arc::downgrade(&repository);
+    Ok(repository)
 }
 
 impl World {
@@ -65,8 +78,7 @@ impl World {
         let base = serde_json::json!({ "schemaVersion": 2, "mediaType": index, "manifests": members });
         registry.put_manifest("base", Some("1"), index, base.to_string());
 
-        let git = GitRepository::new()?;
-        git.commit_files("hello", &[("Dockerfile", DOCKERFILE), ("hello", "Hello!\n")])?;
+        let git = repository()?;
         let directory = TempDir::new()?;
         let layout = Destination::Layout { directory: directory.path().join("layout") };
         let destination = format!("docker://{}/{REPOSITORY}:stable", registry.host()).parse()?;
@@ -100,6 +112,12 @@ impl World {
     /// The state directory.
     pub(crate) fn state(&self) -> PathBuf {
         self.directory.path().join("state")
+    }
+
+    /// Which destination the registry is, from 1.
+    fn registry_position(&self) -> usize {
+        let is_registry = |to: &Destination| matches!(to, Destination::Registry { .. });
+        self.request.destinations.iter().position(is_registry).map_or(0, |position| position + 1)
     }
 
     fn layout(&self) -> PathBuf {
@@ -223,12 +241,18 @@ impl World {
     /// began again after it had succeeded.
     pub(crate) fn check_effects(&self, events: &[Event]) -> Result<()> {
         let began = |wanted: &str| {
-            let of = |event: &&Event| matches!(&event.kind, EventKind::StepStarted { step, .. } if step == wanted);
+            let of =
+                |event: &&Event| matches!(&event.kind, EventKind::StepStarted { step, .. } if step == wanted);
             events.iter().filter(of).count()
         };
         for (tag, puts) in self.tag_puts() {
             let fixed = tag.starts_with("none-") || tag == "1.0-1";
-            let began = began(if fixed { "to-1/push_tags" } else { "to-1/push_floating_tags" });
+            let setting = if fixed { "push_tags" } else { "push_floating_tags" };
+            // The registry is one of the two destinations; a former tag is put back by a step of its own.
+            let put_back =
+                if self.before.contains_key(&("registry", tag.clone())) { "withdraw_tags" } else { "" };
+            let to = self.registry_position();
+            let began = began(&format!("to-{to}/{setting}")) + began(&format!("to-{to}/{put_back}"));
             ensure!(puts <= began, "{tag} was put {puts} times by a step that began {began} times");
         }
         let mut succeeded = Vec::new();
@@ -242,7 +266,9 @@ impl World {
             }
         }
         let position = |wanted: fn(&EventKind) -> bool| events.iter().position(|event| wanted(&event.kind));
-        let tagged = position(|kind| matches!(kind, EventKind::StepStarted { step, .. } if step.ends_with("/push_tags")));
+        let tagged = position(
+            |kind| matches!(kind, EventKind::StepStarted { step, .. } if step.ends_with("/push_tags")),
+        );
         let pushed = events.iter().rposition(
             |event| matches!(&event.kind, EventKind::StepStarted { step, .. } if step.ends_with("/push_image")),
         );
