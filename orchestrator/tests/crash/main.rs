@@ -8,6 +8,7 @@ mod deaths;
 mod failures;
 mod image;
 mod journal;
+mod moments;
 mod process;
 mod repetitions;
 mod worker;

@@ -95,7 +95,7 @@ impl Process {
             logs,
             pool: pool.clone(),
             launcher: Launcher::default(),
-            registries: world.client(),
+            registries: world.client.clone(),
             tickets: TicketMaker::open(&state.join("ticket.key"))?,
             git: GitAccess::default(),
             work_directory: work_directory(&state),

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use common::{
     destination::Destination,
     flow::event::{BuildResult, Event, EventKind},
-    image::{Digest, Host},
+    image::Digest,
     request::BuildRequest,
     work::ManifestFormat,
 };
@@ -39,6 +39,8 @@ pub(crate) type Tags = BTreeMap<(&'static str, String), Digest>;
 /// Everything outside the orchestrator's process.
 pub(crate) struct World {
     pub(crate) registry: InMemoryRegistry,
+    /// The way to it. Without logins it knows nothing that a process could forget.
+    pub(crate) client: Client,
     pub(crate) directory: TempDir,
     pub(crate) request: BuildRequest,
     pub(crate) workers: Vec<Arc<Worker>>,
@@ -64,6 +66,9 @@ impl World {
     /// A world in which `latest` is on an older image everywhere.
     pub(crate) async fn new() -> Result<Self> {
         let registry = InMemoryRegistry::start(Options::default()).await?;
+        let plain = HostSettings { plain_http: true, ..HostSettings::default() };
+        let hosts = [(registry.host(), plain)].into();
+        let client = Client::new(RegistrySettings { hosts, ..RegistrySettings::default() });
         let index = ManifestFormat::Oci.index();
         let mut members = Vec::new();
         for (_, architecture) in PLATFORMS {
@@ -88,8 +93,15 @@ impl World {
             build_args: [("REGISTRY".to_owned(), registry.host().to_string())].into(),
             ..BuildRequest::new(&git.path().display().to_string(), None)
         };
-        let mut world =
-            Self { registry, directory, request, workers: Vec::new(), before: Tags::new(), _git: git };
+        let mut world = Self {
+            registry,
+            client,
+            directory,
+            request,
+            workers: Vec::new(),
+            before: Tags::new(),
+            _git: git,
+        };
         world.hire(false)?;
 
         let old = TinyImage::new("amd64", "an older image")?;
@@ -124,13 +136,6 @@ impl World {
         self.directory.path().join("layout")
     }
 
-    /// A client for the registry.
-    pub(crate) fn client(&self) -> Client {
-        let plain = HostSettings { plain_http: true, ..HostSettings::default() };
-        let hosts: BTreeMap<Host, HostSettings> = [(self.registry.host(), plain)].into();
-        Client::new(RegistrySettings { hosts, ..RegistrySettings::default() })
-    }
-
     /// All tags at both destinations.
     pub(crate) fn tags(&self) -> Result<Tags> {
         let mut tags = Tags::new();
@@ -163,7 +168,7 @@ impl World {
 
     /// Every destination has the index and all that belongs to it, byte for byte.
     async fn check_complete(&self, index: &Digest) -> Result<()> {
-        let remote = self.client().repository(&self.registry.host(), &REPOSITORY.parse()?);
+        let remote = self.client.repository(&self.registry.host(), &REPOSITORY.parse()?);
         let layout = Layout::open(self.layout()).await?;
         let places: [&dyn Registry; 2] = [&remote, &layout];
         for place in places {
