@@ -40,7 +40,7 @@ async fn cancelled_at(at: usize) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_build_is_complete_or_leaves_no_tag() -> Result<()> {
-    let stories = (1..=appends().await? + 1).map(|at| {
+    let stories = (1..=appends().await?.len() + 1).map(|at| {
         let story =
             async move { cancelled_at(at).await.with_context(|| format!("cancelled at append {at}")) };
         story.boxed_local()
@@ -88,7 +88,7 @@ async fn cancelled_and_killed_at(at: usize) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancellation_outlives_the_process() -> Result<()> {
-    let stories = (1..=appends().await?).map(|at| {
+    let stories = (1..=appends().await?.len()).map(|at| {
         let story = async move {
             cancelled_and_killed_at(at)
                 .await
@@ -137,7 +137,7 @@ async fn stopped_at(at: usize) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_is_stopped_leaves_its_build_to_the_next() -> Result<()> {
-    let stories = (1..=appends().await? + 1).map(|at| {
+    let stories = (1..=appends().await?.len() + 1).map(|at| {
         let story = async move { stopped_at(at).await.with_context(|| format!("stopped at append {at}")) };
         story.boxed_local()
     });

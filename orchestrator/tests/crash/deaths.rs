@@ -1,11 +1,14 @@
 //! A process dies at any append; the next one ends the build as if nothing had
 //! happened.
 
-use std::sync::OnceLock;
+use std::{ops::RangeInclusive, sync::OnceLock};
 
 use anyhow::{Context as _, Result, ensure};
 use common::{
-    flow::{event::BuildResult, state::BuildState},
+    flow::{
+        event::{BuildResult, EventKind},
+        state::BuildState,
+    },
     names::BuildId,
 };
 use futures::FutureExt as _;
@@ -29,16 +32,19 @@ enum Workers {
     AreNewAndMoody,
 }
 
-/// Appends of a build that nothing disturbs.
-pub(crate) async fn appends() -> Result<usize> {
+/// What a build that nothing disturbs appends to its journal.
+pub(crate) async fn appends() -> Result<Vec<EventKind>> {
     let world = World::new().await?;
     let process = Process::start(&world).await?;
     let build = process.accept(&world).await?;
-    let trap = Trap::new(process.services.store.journal(&build), Act::Fire, 0);
-    let driven = process.drive_until(&world, &build, &trap, &CancellationToken::new()).await?;
+    let journal = process.services.store.journal(&build);
+    let driven = process.drive_until(&world, &build, &journal, &CancellationToken::new()).await?;
     ensure!(driven.is_some_and(|driven| driven.outcome.is_ok()));
+    let events = process.events(&build).await?;
     process.end().await?;
-    Ok(trap.appended())
+    let of_journal =
+        |kind: &EventKind| !matches!(kind, EventKind::Created { .. } | EventKind::StateChanged { .. });
+    Ok(events.into_iter().map(|event| event.kind).filter(of_journal).collect())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,7 +141,11 @@ async fn end_in_a_second_process(world: &World, build: &BuildId) -> Result<Build
 
 async fn at_every_append(act: Act, workers: Workers) -> Result<()> {
     // One more than there are: nothing happens then.
-    let stories = (1..=appends().await? + 1).map(|at| {
+    at_appends(1..=appends().await?.len() + 1, act, workers).await
+}
+
+async fn at_appends(appends: RangeInclusive<usize>, act: Act, workers: Workers) -> Result<()> {
+    let stories = appends.map(|at| {
         let story = async move {
             live_through(at, act, workers)
                 .await
@@ -168,5 +178,13 @@ async fn a_killed_process_is_replaced_and_its_workers_too() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn images_that_cannot_be_repeated_still_make_one_index() -> Result<()> {
-    at_every_append(Act::Kill, Workers::AreNewAndMoody).await
+    let appends = appends().await?;
+    let position = |wanted: fn(&str) -> bool| {
+        let began = |kind: &EventKind| matches!(kind, EventKind::StepStarted { step, .. } if wanted(step));
+        appends.iter().position(began).map(|position| position + 1).context("no such step")
+    };
+    let first = position(|step| step.ends_with("/build_image"))?;
+    let last = position(|step| step.ends_with("/push_image"))?;
+    ensure!(last > first + 8, "from {first} to {last}");
+    at_appends(first..=last, Act::Kill, Workers::AreNewAndMoody).await
 }
