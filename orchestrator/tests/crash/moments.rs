@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{all, process::Process, world::World};
 
-/// From one moment to the next. A build takes about fifty of them.
-const MOMENT: Duration = Duration::from_millis(3);
-const MOMENTS: u32 = 60;
+/// From one moment to the next. A build takes some thirty of them.
+const MOMENT: Duration = Duration::from_millis(5);
+const MOMENTS: u32 = 40;
 
 async fn cancelled_after(moments: u32) -> Result<()> {
     let world = World::new().await?;

@@ -49,6 +49,14 @@ pub(crate) struct World {
     _git: Arc<GitRepository>,
 }
 
+thread_local! {
+    // One for the runtime of each test, since to read the system's authorities takes longer than a build.
+    static CLIENT: Client = {
+        let defaults = HostSettings { plain_http: true, ..HostSettings::default() };
+        Client::new(RegistrySettings { defaults, ..RegistrySettings::default() })
+    };
+}
+
 /// The repository, the same for all worlds that exist at the same time.
 fn repository() -> Result<Arc<GitRepository>> {
     static SHARED: Mutex<Weak<GitRepository>> = Mutex::new(Weak::new());
@@ -66,9 +74,7 @@ impl World {
     /// A world in which `latest` is on an older image everywhere.
     pub(crate) async fn new() -> Result<Self> {
         let registry = InMemoryRegistry::start(Options::default()).await?;
-        let plain = HostSettings { plain_http: true, ..HostSettings::default() };
-        let hosts = [(registry.host(), plain)].into();
-        let client = Client::new(RegistrySettings { hosts, ..RegistrySettings::default() });
+        let client = CLIENT.with(Client::clone);
         let index = ManifestFormat::Oci.index();
         let mut members = Vec::new();
         for (_, architecture) in PLATFORMS {
