@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use common::{
     ParseError,
     failure::{Failure, FailureClass},
-    flow::{Context, Stage, Step},
+    flow::{Context, Policy, Stage, Step},
     names::Component,
     request::BuildRequest,
 };
@@ -52,6 +52,10 @@ impl Step<BuildServices> for ReadRepository<'_> {
     const NAME: &'static str = "read_repository";
     const STAGE: Stage = Stage::Prepare;
     type Output = RepositoryFacts;
+
+    fn policy(&self) -> Policy {
+        Policy { grace: super::STOP_TIME, ..Policy::default() }
+    }
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<RepositoryFacts, Failure> {
         let tree = cx.services.source_tree(&self.request.source, self.resolved, cx.cancel).await?;

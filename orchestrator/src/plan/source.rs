@@ -71,6 +71,6 @@ fn network_policy() -> Policy {
         attempts: 4,
         wait: Duration::from_secs(5),
         timeout: Duration::from_secs(1800),
-        ..Policy::default()
+        grace: super::STOP_TIME,
     }
 }

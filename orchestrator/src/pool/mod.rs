@@ -83,7 +83,7 @@ impl Pool {
             state.dispatch();
         }
         drop(state);
-        Submission { id, updates: receiver, pool: self.clone() }
+        Submission { id, turn, updates: receiver, pool: self.clone() }
     }
 
     /// Lets a worker in. An older connection of the same worker is closed.
@@ -193,6 +193,17 @@ impl Pool {
         orders.retain(|id, _| !ours(id));
         early_results.retain(|id, _| !ours(id));
         state.dispatch();
+    }
+
+    /// Forgets an order that no worker has and nobody follows any more, so that
+    /// no worker gets it. The same order submitted again has another turn.
+    fn drop_unassigned(&self, order: &WorkOrderId, turn: u64) {
+        let mut state = self.lock();
+        let unassigned = |entry: &Entry| matches!(entry.place, Place::Waiting | Place::Expected(_));
+        if state.orders.get(order).is_some_and(|entry| entry.turn == turn && unassigned(entry)) {
+            state.orders.remove(order);
+            state.dispatch();
+        }
     }
 
     /// Whether a worker for this platform is attached, busy or not.

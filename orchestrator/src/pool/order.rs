@@ -25,9 +25,11 @@ pub enum Update {
     Finished(WorkerId, Box<WorkOutcome>),
 }
 
-/// A submitted work order. Dropping it takes the order out of the pool.
+/// A submitted work order. Dropping it takes the order out of the pool, unless a
+/// worker has it: that one is told when the build is released.
 pub struct Submission {
     pub(super) id: WorkOrderId,
+    pub(super) turn: u64,
     pub(super) updates: mpsc::Receiver<Update>,
     pub(super) pool: Pool,
 }
@@ -45,6 +47,12 @@ impl Submission {
     /// Asks the worker that has the order to stop. `false` when nobody has it.
     pub fn cancel(&self, reason: &str) -> bool {
         self.pool.cancel(&self.id, reason)
+    }
+}
+
+impl Drop for Submission {
+    fn drop(&mut self) {
+        self.pool.drop_unassigned(&self.id, self.turn);
     }
 }
 

@@ -54,6 +54,7 @@ impl Step<BuildServices> for BuildImage<'_> {
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<BuiltMember, Failure> {
         let services = cx.services;
+        let staging = services.make_staging().await?;
         let order = self.order(cx);
         let follow = Follow {
             step: self,
@@ -70,7 +71,6 @@ impl Step<BuildServices> for BuildImage<'_> {
                 format!("the worker built {} instead of {}", image.platform, self.platform.platform);
             return Err(Failure::new(FailureClass::Infrastructure, "member.contradiction", message));
         }
-        let staging = services.staging().await?;
         BuiltMember::accept(&image, &self.platform.architecture, &staging).await
     }
 }

@@ -18,12 +18,10 @@ pub async fn finish(
     plan: Option<&Plan>,
     outcome: &Result<BuildResult, Failures>,
 ) -> Vec<Failure> {
-    let mut failures = Vec::new();
-    if let (Err(_), Some(plan)) = (outcome, plan)
-        && let Err(failure) = withdraw(flow, plan).await
-    {
-        failures.push(failure);
-    }
+    let mut failures = match (outcome, plan) {
+        (Err(_), Some(plan)) => withdraw(flow, plan).await.unwrap_or_else(|failure| vec![failure]),
+        _ => Vec::new(),
+    };
     if let Err(failure) = flow.run(CleanUp).await {
         failures.push(failure);
     }
@@ -31,19 +29,20 @@ pub async fn finish(
 }
 
 /// Puts tags back at every destination where they were noted and may have moved.
-async fn withdraw(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<(), Failure> {
-    let Some(index) = flow.recorded::<AssembleIndex<'_>>().await? else { return Ok(()) };
+/// Returns what failed at each of them.
+async fn withdraw(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<Vec<Failure>, Failure> {
+    let mut failures = Vec::new();
+    let Some(index) = flow.recorded::<AssembleIndex<'_>>().await? else { return Ok(failures) };
     let flows = destination_flows(flow, plan);
-    let Some(first) = flows.first() else { return Ok(()) };
+    let Some(first) = flows.first() else { return Ok(failures) };
     if !first.began::<PushTags<'_>>().await? {
-        return Ok(());
+        return Ok(failures);
     }
-    let mut outcome = Ok(());
     for (flow, target) in flows.iter().zip(&plan.targets) {
         if let Some(former) = flow.recorded::<NoteTags<'_>>().await? {
             let step = WithdrawTags { target, former, index: &index.digest };
-            outcome = outcome.and(flow.run(step).await.map(drop));
+            failures.extend(flow.run(step).await.err());
         }
     }
-    outcome
+    Ok(failures)
 }

@@ -11,7 +11,7 @@ use common::{
     image::{Digest, Tag},
     work::Descriptor,
 };
-use registry_client::{Registry as _, Selector};
+use registry_client::{Registry, RegistryError, Selector};
 use serde::{Deserialize, Serialize};
 
 use super::publish::destination_flows;
@@ -115,7 +115,7 @@ impl TagOrder<'_> {
 }
 
 async fn check_tag(
-    destination: &dyn registry_client::Registry,
+    destination: &dyn Registry,
     target: &Target,
     tag: &Tag,
     wanted: &Digest,
@@ -192,35 +192,65 @@ impl Step<BuildServices> for WithdrawTags<'_> {
         tag_policy()
     }
 
+    /// A tag that cannot be put back keeps none of the others from it.
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Withdrawn, Failure> {
         let destination = cx.services.open(self.target).await?;
         let mut withdrawn = Withdrawn::default();
+        let mut failures = Vec::new();
         for (tag, former) in &self.former {
-            let selector = Selector::Tag(tag.clone());
-            let ours =
-                destination.head_manifest(&selector).await?.is_some_and(|now| now.digest == *self.index);
-            let moved = former.as_ref().is_none_or(|former| former.digest != *self.index);
-            if !ours || !moved {
-                continue;
-            }
-            let by_digest = former.as_ref().map(|former| Selector::Digest(former.digest.clone()));
-            let before = match &by_digest {
-                Some(selector) => destination.manifest(selector).await?,
-                None => None,
-            };
-            match before {
-                Some(manifest) => {
-                    let media_type = manifest.descriptor.media_type.clone();
-                    destination.put_manifest(&selector, &media_type, manifest.bytes).await?;
+            match self.put_back(destination.as_ref(), tag, former.as_ref()).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    cx.services.say(cx.name, &format!("{}:{tag} was put back", self.target)).await;
+                    withdrawn.withdrawn.push(tag.clone());
                 }
-                None => {
-                    destination.delete_tag(tag).await?;
-                }
+                Err(error) => failures.push((tag, Failure::from(error))),
             }
-            cx.services.say(cx.name, &format!("{}:{tag} was put back", self.target)).await;
-            withdrawn.withdrawn.push(tag.clone());
         }
-        Ok(withdrawn)
+        let names = failures.iter().map(|(tag, _)| tag.as_str()).collect::<Vec<_>>().join(", ");
+        // One that another try may help comes first: it decides whether there is one.
+        failures.sort_by_key(|(_, failure)| !failure.class.is_worth_another_try());
+        match failures.into_iter().next() {
+            None => Ok(withdrawn),
+            Some((_, cause)) => {
+                let message = format!(
+                    "{}: tags of the failed build could not be put back ({names}): {}",
+                    self.target, cause.message
+                );
+                Err(Failure { message, ..cause })
+            }
+        }
+    }
+}
+
+impl WithdrawTags<'_> {
+    /// Puts one tag back; `false` when it is not on the build's index, or was before.
+    async fn put_back(
+        &self,
+        destination: &dyn Registry,
+        tag: &Tag,
+        former: Option<&Descriptor>,
+    ) -> Result<bool, RegistryError> {
+        let selector = Selector::Tag(tag.clone());
+        let ours = destination.head_manifest(&selector).await?.is_some_and(|now| now.digest == *self.index);
+        let moved = former.is_none_or(|former| former.digest != *self.index);
+        if !ours || !moved {
+            return Ok(false);
+        }
+        let before = match former {
+            Some(former) => destination.manifest(&Selector::Digest(former.digest.clone())).await?,
+            None => None,
+        };
+        match before {
+            Some(manifest) => {
+                let media_type = manifest.descriptor.media_type.clone();
+                destination.put_manifest(&selector, &media_type, manifest.bytes).await?;
+            }
+            None => {
+                destination.delete_tag(tag).await?;
+            }
+        }
+        Ok(true)
     }
 }
 
