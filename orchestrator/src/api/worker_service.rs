@@ -181,5 +181,6 @@ fn credentials(hello: v1::Hello) -> Result<Credentials, Status> {
         host: hello.host,
         engine: hello.engine,
         held,
+        unknown: BTreeSet::new(),
     })
 }
