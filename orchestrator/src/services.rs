@@ -154,12 +154,17 @@ impl BuildServices {
     }
 }
 
-/// The staging layout of a build, also for uploads that come in beside the flow.
+/// The staging layout of a build, made if it is not there yet.
 ///
 /// # Errors
 /// The directory cannot be made.
 pub async fn open_staging(work_directory: &Path, build: &BuildId) -> Result<Layout, Failure> {
-    Ok(Layout::create(build_directory(work_directory, build).join("image")).await?)
+    Ok(Layout::create(staging_directory(work_directory, build)).await?)
+}
+
+/// Where the staging layout of a build is.
+pub fn staging_directory(work_directory: &Path, build: &BuildId) -> PathBuf {
+    build_directory(work_directory, build).join("image")
 }
 
 /// The build's own directory.
