@@ -176,7 +176,8 @@ pub async fn open_staging(work_directory: &Path, build: &BuildId) -> Result<Layo
     })
 }
 
-fn staging_directory(work_directory: &Path, build: &BuildId) -> PathBuf {
+/// Where the staging layout of a build is.
+pub fn staging_directory(work_directory: &Path, build: &BuildId) -> PathBuf {
     build_directory(work_directory, build).join("image")
 }
 

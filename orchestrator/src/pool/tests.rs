@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use common::{
@@ -10,6 +10,8 @@ use common::{
 };
 
 use super::*;
+
+mod comings_and_goings;
 
 const WINDOW: Duration = Duration::from_secs(30);
 
@@ -48,6 +50,7 @@ fn worker(name: &str, platform: &str, slots: usize, held: &[&WorkOrderId]) -> Cr
         host: "h".into(),
         engine: "e".into(),
         held: held.iter().map(|id| (*id).clone()).collect(),
+        unknown: [].into(),
     }
 }
 
@@ -149,9 +152,11 @@ async fn after_a_restart_the_holder_is_waited_for_but_not_forever() {
     let pool = pool();
     let _idle = pool.attach(worker("idle", "x86_64", 1, &[]));
     let mut held = pool.submit(order("1", "x86_64"), true);
+    expect_waiting(&mut held, "since before the restart; it has 30 s").await;
     let holder = pool.attach(worker("holder", "x86_64", 1, &[&held.id]));
     assert!(matches!(held.next().await, Some(Update::Reattached(id)) if id == holder.worker));
     let mut lost = pool.submit(order("2", "x86_64"), true);
+    expect_waiting(&mut lost, "since before the restart").await;
     tokio::time::advance(WINDOW).await;
     pool.sweep(&mut HashMap::new(), Instant::now());
     assert!(matches!(lost.next().await, Some(Update::Assigned(_))), "given away again");

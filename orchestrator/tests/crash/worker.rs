@@ -71,6 +71,7 @@ impl Worker {
             version: "0".to_owned(),
             host: "host".to_owned(),
             engine: "none".to_owned(),
+            unknown: std::collections::BTreeSet::new(),
             held: self.lock().keys().cloned().collect(),
         })
     }
