@@ -18,7 +18,7 @@ use common::{
 };
 
 pub use build_image::BuildImage;
-pub use clean_up::CleanUp;
+pub use clean_up::{CleanUp, sweep};
 pub use finish::finish;
 pub use members::BuiltMember;
 pub use publish::{AssembleIndex, PushImage};
@@ -42,6 +42,11 @@ impl Failures {
         failures.sort_by_key(|failure| failure.at);
         let mut failures = failures.into_iter();
         failures.next().map(|primary| Self { primary, later: failures.collect() })
+    }
+
+    /// All of them, in order of time.
+    pub fn all(&self) -> impl Iterator<Item = &Failure> {
+        std::iter::once(&self.primary).chain(&self.later)
     }
 }
 

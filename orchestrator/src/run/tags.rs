@@ -140,7 +140,7 @@ pub(super) async fn tag_everywhere(
     plan: &Plan,
     index: &Descriptor,
 ) -> Result<Vec<Publication>, Failure> {
-    let flows = destination_flows(flow, plan);
+    let flows = destination_flows(flow, &plan.targets);
     let fixed: Vec<&Tag> = plan.tags.unique.iter().chain(&plan.tags.primary).collect();
     let floating = |target: &'_ Target| -> Vec<Tag> {
         let extra =
@@ -195,32 +195,63 @@ impl Step<BuildServices> for WithdrawTags<'_> {
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Withdrawn, Failure> {
         let destination = cx.services.open(self.target).await?;
         let mut withdrawn = Withdrawn::default();
+        let mut failed = Vec::new();
         for (tag, former) in &self.former {
-            let selector = Selector::Tag(tag.clone());
-            let ours =
-                destination.head_manifest(&selector).await?.is_some_and(|now| now.digest == *self.index);
-            let moved = former.as_ref().is_none_or(|former| former.digest != *self.index);
-            if !ours || !moved {
-                continue;
-            }
-            let by_digest = former.as_ref().map(|former| Selector::Digest(former.digest.clone()));
-            let before = match &by_digest {
-                Some(selector) => destination.manifest(selector).await?,
-                None => None,
-            };
-            match before {
-                Some(manifest) => {
-                    let media_type = manifest.descriptor.media_type.clone();
-                    destination.put_manifest(&selector, &media_type, manifest.bytes).await?;
+            match self.put_back(destination.as_ref(), tag, former.as_ref()).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    cx.services.say(cx.name, &format!("{}:{tag} was put back", self.target)).await;
+                    withdrawn.withdrawn.push(tag.clone());
                 }
-                None => {
-                    destination.delete_tag(tag).await?;
-                }
+                Err(failure) => failed.push((tag, failure)),
             }
-            cx.services.say(cx.name, &format!("{}:{tag} was put back", self.target)).await;
-            withdrawn.withdrawn.push(tag.clone());
         }
-        Ok(withdrawn)
+        if failed.is_empty() { Ok(withdrawn) } else { Err(self.remaining(&failed)) }
+    }
+}
+
+impl WithdrawTags<'_> {
+    /// Puts one tag back, if it is ours to put back.
+    async fn put_back(
+        &self,
+        destination: &dyn registry_client::Registry,
+        tag: &Tag,
+        former: Option<&Descriptor>,
+    ) -> Result<bool, Failure> {
+        let selector = Selector::Tag(tag.clone());
+        let ours = destination.head_manifest(&selector).await?.is_some_and(|now| now.digest == *self.index);
+        let moved = former.is_none_or(|former| former.digest != *self.index);
+        if !ours || !moved {
+            return Ok(false);
+        }
+        let before = match former {
+            Some(former) => destination.manifest(&Selector::Digest(former.digest.clone())).await?,
+            None => None,
+        };
+        match before {
+            Some(manifest) => {
+                let media_type = manifest.descriptor.media_type.clone();
+                destination.put_manifest(&selector, &media_type, manifest.bytes).await?;
+            }
+            None => {
+                destination.delete_tag(tag).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Names the tags that could not be put back. It is tried again if that can
+    /// help any of them.
+    fn remaining(&self, failed: &[(&Tag, Failure)]) -> Failure {
+        let tags: Vec<String> = failed.iter().map(|(tag, _)| format!("{}:{tag}", self.target)).collect();
+        let worth_it = failed.iter().find(|(_, failure)| failure.class.is_worth_another_try());
+        let class = worth_it.or(failed.first()).map_or(FailureClass::Internal, |(_, failure)| failure.class);
+        let message =
+            format!("{} may still point to {}, which is not published", tags.join(", "), self.index);
+        let mut failure = Failure::new(class, "publish.tags_remain", message)
+            .with_advice("set these tags back, or remove them, by hand");
+        failure.causes = failed.iter().map(|(tag, failure)| format!("{tag}: {failure}")).collect();
+        failure
     }
 }
 
