@@ -185,10 +185,7 @@ impl Supervisor {
         // From here on a wish to stop comes too late; one that was accepted before
         // is fulfilled, even if nothing was left to do that could be stopped.
         let history = store.command(build, Command::Finish).await?;
-        let outcome = outcome.and_then(|result| match &history.cancel_reason {
-            Some(reason) => Err(Failures::from(Failure::cancelled(reason))),
-            None => Ok(result),
-        });
+        let outcome = unless_cancelled(outcome, history.cancel_reason.as_deref());
         let finishing = Flow::new(&services, &journal, CancellationToken::new());
         let after = run::finish(&finishing, &outcome).await;
         if let Some(failure) = after.iter().find(|failure| failure.code == JOURNAL_FAILED) {
@@ -237,6 +234,16 @@ async fn plan_and_run(
 ) -> Result<BuildResult, Failures> {
     let plan = plan::decide(flow, &services.stamp, &history.request).await?;
     run::run(flow, &plan).await
+}
+
+fn unless_cancelled(
+    outcome: Result<BuildResult, Failures>,
+    cancel_reason: Option<&str>,
+) -> Result<BuildResult, Failures> {
+    match (outcome, cancel_reason) {
+        (Ok(_), Some(reason)) => Err(Failure::cancelled(reason).into()),
+        (outcome, _) => outcome,
+    }
 }
 
 /// Whether the record itself is of no use any more: trying again would only

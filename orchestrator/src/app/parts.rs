@@ -125,9 +125,8 @@ pub(super) fn layout_root(
     foreground: bool,
     state_directory: &Path,
 ) -> Result<LayoutRoot, AppError> {
-    let absolute = |path: PathBuf| {
-        std::path::absolute(&path).map_err(|source| AppError::State { path, source })
-    };
+    let absolute =
+        |path: PathBuf| std::path::absolute(&path).map_err(|source| AppError::State { path, source });
     let root = site.publication.layout_root.clone();
     if foreground {
         return Ok(LayoutRoot::Free(absolute(root.unwrap_or_else(|| PathBuf::from(".")))?));

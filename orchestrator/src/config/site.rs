@@ -143,7 +143,7 @@ section! {
         queue_deadline: Period = Period::from_secs(3600),
         /// Largest build context.
         max_context: Size = Size::from_bytes(4 << 30),
-        /// Most bytes of image data that one platform of a build may upload.
+        /// Most bytes that the images of one build may have, all platforms together.
         max_image: Size = Size::from_bytes(64 << 30),
         /// Largest log of one build; text beyond it is dropped, and the log says so.
         log_limit: Size = Size::from_bytes(1 << 30),
@@ -180,7 +180,7 @@ section! {
         slots: u32 = 1,
         /// The worker's program. Without it: `worker` beside the orchestrator's own program, then on PATH.
         program: Option<PathBuf> = None,
-        /// Address of the engine that they build with (unix:PATH or tcp://HOST:PORT). Without it the worker's own default.
+        /// Address of the engine that they build with (unix:///PATH or http://HOST:PORT). Without it the worker's own default.
         engine: Option<String> = None,
         /// File with logins for pulling parent images, a config.json as Docker writes it.
         registry_config: Option<PathBuf> = None,
@@ -255,6 +255,13 @@ impl Site {
     #[must_use]
     pub fn or_layout_root(mut self, directory: &Path) -> Self {
         self.settings.publication.layout_root.get_or_insert_with(|| directory.to_owned());
+        self
+    }
+
+    /// The same site, with its state in `directory` unless the site says where.
+    #[must_use]
+    pub fn or_state_directory(mut self, directory: &Path) -> Self {
+        self.settings.state.directory.get_or_insert_with(|| directory.to_owned());
         self
     }
 

@@ -55,7 +55,9 @@ pub async fn sweep(work_directory: &Path, unfinished: &[BuildId]) -> Result<(), 
         let of_a_build = name.to_str().filter(|name| name.parse::<BuildId>().is_ok());
         if of_a_build.is_some_and(|name| !unfinished.contains(name)) {
             match remove(&entry.path()).await {
-                Ok(()) => tracing::info!(directory = %entry.path().display(), "removed the files of an ended build"),
+                Ok(()) => {
+                    tracing::info!(directory = %entry.path().display(), "removed the files of an ended build")
+                }
                 Err(failure) => tracing::warn!(%failure, "the files of an ended build stay"),
             }
         }

@@ -16,10 +16,7 @@ use crate::{plan::CheckDestinations, services::BuildServices};
 ///
 /// Failures of these steps never hide the build's own: they are returned beside
 /// it, for the record.
-pub async fn finish(
-    flow: &Flow<'_, BuildServices>,
-    outcome: &Result<BuildResult, Failures>,
-) -> Vec<Failure> {
+pub async fn finish(flow: &Flow<'_, BuildServices>, outcome: &Result<BuildResult, Failures>) -> Vec<Failure> {
     let mut failures = Vec::new();
     if outcome.is_err()
         && let Err(failure) = withdraw(flow, &mut failures).await
