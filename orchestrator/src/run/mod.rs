@@ -62,6 +62,9 @@ impl From<Failure> for Failures {
 /// Everything that failed, first in time first.
 pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildResult, Failures> {
     let members = build_platforms::build_platforms(flow, plan).await?;
+    for (member, planned) in members.iter().zip(&plan.platforms) {
+        member.check(plan.format, planned)?;
+    }
     let index = flow.run(AssembleIndex { format: plan.format, members: &members }).await?;
     publish::push_everywhere(flow, plan, &index, &members).await?;
     let publications = tags::tag_everywhere(flow, plan, &index).await?;

@@ -28,7 +28,7 @@ pub(crate) async fn services(state: &Path, site: Site, shutdown: CancellationTok
         launcher: Launcher::default(),
         registries: Client::new(RegistrySettings::default()),
         tickets: TicketMaker::open(&state.join("ticket.key")).unwrap(),
-        git: GitAccess::default(),
+        git: GitAccess { allow_local: false, ..GitAccess::default() },
         work_directory: state.join("work"),
         layout_root: LayoutRoot::Free(state.join("layouts")),
         shutdown,

@@ -18,7 +18,7 @@ async fn supervisor() -> (TempDir, Supervisor) {
     (state, Supervisor { patience, ..Supervisor::new(services, shutdown) })
 }
 
-/// A build that fails at its first step: there is no such repository.
+/// A build that fails at its first step: repositories of this host are not allowed.
 async fn hopeless(supervisor: &Supervisor) -> BuildId {
     let request = BuildRequest::new("/nowhere/at/all.git", None);
     supervisor.services.store.create(&request, None).await.unwrap().id
