@@ -135,8 +135,13 @@ impl Supervisor {
                     tracing::info!(state, "the build is over for this process");
                     return;
                 }
-                Err(failure) if self.shutdown.token.is_cancelled() || is_for_good(&failure) => {
-                    tracing::error!(%failure, "the build cannot go on in this process");
+                Err(failure) if self.shutdown.token.is_cancelled() => {
+                    tracing::error!(%failure, "the build is left for the next process");
+                    return;
+                }
+                Err(failure) if is_for_good(&failure) => {
+                    tracing::error!(%failure, "the build cannot go on");
+                    self.services.pool.release(&run.build);
                     return;
                 }
                 Err(failure) => {
