@@ -151,6 +151,30 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Longest text of a failure in bytes once it was [`bounded`](Self::bounded).
+    pub const MAX_TEXT_BYTES: usize = 16 * 1024;
+    /// Most causes of a failure once it was bounded.
+    pub const MAX_CAUSES: usize = 16;
+
+    /// The same failure, of a size that can be stored and sent whatever an
+    /// engine, a registry or a worker had to say. What goes wrong is said at the
+    /// beginning of a text or at its end, so the middle of a long one is left out.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        self.causes.truncate(Self::MAX_CAUSES);
+        let texts = [&mut self.code, &mut self.message, &mut self.advice, &mut self.step];
+        for text in texts.into_iter().chain(&mut self.causes) {
+            if text.len() > Self::MAX_TEXT_BYTES {
+                let begin = text.floor_char_boundary(Self::MAX_TEXT_BYTES / 2);
+                let end = text.ceil_char_boundary(text.len() - Self::MAX_TEXT_BYTES / 2);
+                text.replace_range(begin..end, " […] ");
+            }
+        }
+        self
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(platform) = &self.platform {

@@ -1,29 +1,26 @@
 //! The wiring: every part of the orchestrator, started in order and stopped in
 //! the reverse one.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
+mod parts;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use common::{
     failure::{Failure, FailureClass},
     secret::SecretFileError,
-    service::{
-        ConnectError, ListenError, Listener, MAX_MESSAGE_BYTES, Server, ServiceAddress, Shutdown, TlsFiles,
-    },
+    service::{ConnectError, ListenError, Listener, ServeError, ServiceAddress, Shutdown},
 };
-use proto::{
-    DESCRIPTORS,
-    v1::{build_service_server::BuildServiceServer, worker_service_server::WorkerServiceServer},
-};
-use registry_client::{Client, HostSettings, RegistrySettings};
-use tonic::service::Routes;
 
 use crate::{
-    api::{Access, BuildApi, ConnectionSettings, WorkerApi},
+    api::Access,
     config::Site,
-    launch::{Launcher, LocalWorkers},
     pool::{Pool, PoolSettings, TicketMaker},
-    repository::GitAccess,
-    services::{LayoutRoot, Services},
+    run,
+    services::Services,
     store::{
         Store, StoreError,
         logs::{LogError, LogLimits, LogStore},
@@ -74,9 +71,12 @@ pub enum AppError {
         #[source]
         source: std::io::Error,
     },
-    /// A registry's settings cannot be used.
-    #[error("the settings of the registries cannot be used")]
-    Registries(#[source] registry_client::RegistryError),
+    /// The service cannot be served, or not any longer.
+    #[error("the service failed")]
+    Serve(#[from] ServeError),
+    /// What ended builds left behind cannot be looked through.
+    #[error(transparent)]
+    Sweep(#[from] Failure),
     /// A worker cannot be connected to its own orchestrator.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -95,6 +95,22 @@ pub struct RunningApp {
     services: Arc<Services>,
     shutdown: Shutdown,
     grace: Duration,
+    broken: Broken,
+}
+
+/// What ended the orchestrator, if it was not asked to end. The first error
+/// counts: those after it follow from it.
+#[derive(Clone, Default)]
+struct Broken(Arc<Mutex<Option<AppError>>>);
+
+impl Broken {
+    fn by(&self, error: AppError) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    fn take(&self) -> Option<AppError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Starts an orchestrator. When this returns, it listens and takes up builds.
@@ -116,8 +132,9 @@ impl App {
             site.service.client_token_file.as_deref(),
         )?;
         let pool = Pool::new(PoolSettings { reattach_window: site.workers.reattach_window.duration() });
-        let launcher = launcher(&site, foreground, &address, &state_directory, &pool, &shutdown);
-        let work_directory = make_directory(state_directory.join("work"))?;
+        let launcher = parts::launcher(&site, foreground, &address, &state_directory, &pool, &shutdown);
+        let work_directory = parts::make_directory(state_directory.join("work"))?;
+        run::sweep(&work_directory, &store.unfinished().await?).await?;
         let ticket_key = state_directory.join("ticket.key");
         let services = Arc::new(Services {
             logs: LogStore::open(
@@ -127,45 +144,54 @@ impl App {
             store,
             pool: pool.clone(),
             launcher,
-            registries: registries(&site),
+            registries: parts::registries(&site),
             tickets: TicketMaker::open(&ticket_key)
                 .map_err(|source| AppError::State { path: ticket_key, source })?,
-            git: git_access(&site),
+            git: parts::git_access(&site),
             work_directory,
-            layout_root: layout_root(&site, foreground, &state_directory)?,
+            layout_root: parts::layout_root(&site, foreground, &state_directory)?,
             shutdown: shutdown.token.clone(),
             site,
         });
 
         shutdown.tracker.spawn(pool.look_after(shutdown.token.clone()));
-        let (supervisor, queue) = Supervisor::new(services.clone());
-        let server = server(&services, &supervisor, access, &shutdown);
+        let supervisor = Supervisor::new(services.clone(), shutdown.clone());
+        let server = parts::server(&services, &supervisor, access, &shutdown, foreground);
         let grace = services.site.service.shutdown_grace.duration();
-        let end = shutdown.clone();
+        let broken = Broken::default();
+        let (end, because) = (shutdown.clone(), broken.clone());
         shutdown.tracker.spawn(async move {
             if let Err(error) = server.serve(listener, &end).await {
                 tracing::error!(%error, "the service failed");
+                because.by(error.into());
                 end.token.cancel();
             }
         });
-        for platform in &services.site.workers.local.platforms {
-            services.launcher.ensure(platform);
+        // In the foreground a worker is started when an order waits for one.
+        if !foreground {
+            for platform in &services.site.workers.local.platforms {
+                services.launcher.ensure(platform);
+            }
         }
-        let end = shutdown.clone();
+        let (end, because) = (shutdown.token.clone(), broken.clone());
         shutdown.tracker.spawn(async move {
-            if let Err(error) = supervisor.run(queue, end.clone()).await {
+            if let Err(error) = supervisor.run().await {
                 tracing::error!(%error, "builds cannot be taken up");
-                end.token.cancel();
+                because.by(error.into());
+                end.cancel();
             }
         });
-        Ok(RunningApp { address, services, shutdown, grace })
+        Ok(RunningApp { address, services, shutdown, grace, broken })
     }
 }
 
 impl RunningApp {
     /// Ends everything: no new work, calls and steps end within the grace
     /// period, local workers stop, the store is closed.
-    pub async fn stop(self) {
+    ///
+    /// # Errors
+    /// What had ended the service before it was asked to end.
+    pub async fn stop(self) -> Result<(), AppError> {
         self.shutdown.token.cancel();
         self.services.launcher.stop();
         if !self.shutdown.wait(self.grace).await {
@@ -173,109 +199,9 @@ impl RunningApp {
         }
         self.services.logs.close().await;
         self.services.store.close().await;
+        self.broken.take().map_or(Ok(()), Err)
     }
 }
 
-fn server(services: &Arc<Services>, supervisor: &Supervisor, access: Access, shutdown: &Shutdown) -> Server {
-    let site = &services.site;
-    let connections = ConnectionSettings {
-        heartbeat_interval: site.workers.heartbeat_interval.duration(),
-        heartbeat_timeout: site.workers.heartbeat_timeout.duration(),
-        log_window: site.workers.log_window.bytes(),
-    };
-    let builds = BuildApi::new(services.clone(), supervisor.clone(), access.clone(), shutdown.clone());
-    let workers = WorkerApi::new(services.clone(), access, shutdown.clone(), connections);
-    let routes = Routes::default()
-        .add_service(BuildServiceServer::new(builds).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(WorkerServiceServer::new(workers).max_decoding_message_size(MAX_MESSAGE_BYTES));
-    let mut server = Server::new(routes, SERVICE_NAMES, DESCRIPTORS);
-    server.reflection = site.service.reflection;
-    server.grace = site.service.shutdown_grace.duration();
-    server.tls = site.service.tls.files().map(|(certificate, key)| TlsFiles {
-        certificate: certificate.to_owned(),
-        key: key.to_owned(),
-        client_ca: None,
-    });
-    server
-}
-
-/// In the foreground every platform gets a local worker; a service starts them
-/// for the platforms that the site names, and for no other.
-fn launcher(
-    site: &Site,
-    foreground: bool,
-    address: &ServiceAddress,
-    state_directory: &std::path::Path,
-    pool: &Pool,
-    shutdown: &Shutdown,
-) -> Launcher {
-    let local = &site.workers.local;
-    if !foreground && local.platforms.is_empty() {
-        return Launcher::default();
-    }
-    let settings = LocalWorkers {
-        program: local.program.clone().unwrap_or_else(worker_program),
-        slots: local.slots,
-        orchestrator: address.to_string(),
-        token_file: site.service.worker_token_file.clone(),
-        directory: state_directory.join("workers"),
-        platforms: (!foreground).then(|| local.platforms.iter().cloned().collect::<HashSet<_>>()),
-    };
-    Launcher::local(settings, pool.clone(), shutdown.clone())
-}
-
-/// `worker` beside this program, else by name on the search path.
-fn worker_program() -> PathBuf {
-    let name = "worker";
-    std::env::current_exe()
-        .ok()
-        .and_then(|program| Some(program.parent()?.join(name)))
-        .filter(|program| program.is_file())
-        .unwrap_or_else(|| PathBuf::from(name))
-}
-
-fn registries(site: &Site) -> Client {
-    let entry = |setting: &crate::config::RegistrySetting| {
-        let settings = HostSettings {
-            plain_http: setting.plain_http,
-            ca_file: setting.ca_file.clone(),
-            credentials_file: setting.credentials_file.clone(),
-            ..HostSettings::default()
-        };
-        (setting.host.clone(), settings)
-    };
-    let hosts = site.registries.iter().map(entry).collect();
-    Client::new(RegistrySettings { hosts, ..RegistrySettings::default() })
-}
-
-fn git_access(site: &Site) -> GitAccess {
-    GitAccess {
-        credentials_file: site.git.credentials_file.clone(),
-        ssh_key_file: site.git.ssh_key_file.clone(),
-        ssh_known_hosts_file: site.git.ssh_known_hosts_file.clone(),
-        timeout: site.git.timeout.duration(),
-        allow_local: true,
-    }
-}
-
-fn layout_root(
-    site: &Site,
-    foreground: bool,
-    state_directory: &std::path::Path,
-) -> Result<LayoutRoot, AppError> {
-    if foreground {
-        let here =
-            std::env::current_dir().map_err(|source| AppError::State { path: PathBuf::from("."), source })?;
-        return Ok(LayoutRoot::Free(here));
-    }
-    let root = site.publication.layout_root.clone().unwrap_or_else(|| state_directory.join("layouts"));
-    let root = std::path::absolute(&root).map_err(|source| AppError::State { path: root, source })?;
-    Ok(LayoutRoot::Fence(make_directory(root)?))
-}
-
-fn make_directory(path: PathBuf) -> Result<PathBuf, AppError> {
-    match std::fs::create_dir_all(&path) {
-        Ok(()) => Ok(path),
-        Err(source) => Err(AppError::State { path, source }),
-    }
-}
+#[cfg(test)]
+mod tests;

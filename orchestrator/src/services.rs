@@ -195,3 +195,6 @@ pub fn disk_failure(what: &str, path: &Path, error: &std::io::Error) -> Failure 
     )
     .with_advice("look at free space and permissions of the state directory")
 }
+
+#[cfg(test)]
+pub(crate) mod fixture;

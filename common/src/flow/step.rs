@@ -2,7 +2,8 @@
 //!
 //! House rules for a step: it is idempotent; an id it needs is made by an
 //! earlier step; everything it learns is in its output, below 256 KiB; its
-//! errors say whose fault they are; no step calls another.
+//! errors say whose fault they are; no step calls another. What is too large for
+//! the journal is caught here: an output becomes a failure, a failure is cut.
 
 use std::{fmt, future::Future, time::Duration};
 
@@ -135,6 +136,11 @@ impl From<JournalError> for Failure {
 
 /// Code of a failure of the journal itself.
 pub const JOURNAL_FAILED: &str = "flow.journal_failed";
+/// Code of a step that found out more than the journal takes.
+pub const OUTPUT_TOO_LARGE: &str = "flow.output_too_large";
+/// Largest output of a step as JSON, in bytes.
+pub const MAX_OUTPUT_BYTES: usize = 256 * 1024;
+
 /// Code of a step whose inputs differ from the recorded run.
 pub const DIVERGED: &str = "flow.diverged";
 
@@ -200,16 +206,16 @@ impl<'a, S: Sync> Flow<'a, S> {
             let started =
                 EventKind::StepStarted { step: name.clone(), stage: T::STAGE, attempt, input: input.clone() };
             self.journal.append(started).await?;
-            let failure =
-                match self.attempt(&step, &name, attempt, interrupted == Some(attempt), policy).await {
-                    Ok(output) => {
-                        let value = serde_json::to_value(&output).map_err(|e| unserializable(&name, &e))?;
-                        let step = name.clone();
-                        self.journal.append(EventKind::StepSucceeded { step, input, output: value }).await?;
-                        return Ok(output);
-                    }
-                    Err(failure) => failure.in_step(&name),
-                };
+            let outcome = self.attempt(&step, &name, attempt, interrupted == Some(attempt), policy).await;
+            let outcome = outcome.and_then(|output| Ok((as_recorded(&output, &name)?, output)));
+            let failure = match outcome {
+                Ok((value, output)) => {
+                    let step = name.clone();
+                    self.journal.append(EventKind::StepSucceeded { step, input, output: value }).await?;
+                    return Ok(output);
+                }
+                Err(failure) => failure.in_step(&name).bounded(),
+            };
             // Why the first try failed often says more than how the last one did.
             let this = format!("attempt {attempt} failed: {} [{}]", failure.message, failure.code);
             let failure = Failure { causes: [failure.causes, earlier.clone()].concat(), ..failure };
@@ -302,6 +308,18 @@ impl<'a, S: Sync> Flow<'a, S> {
 fn fingerprint(step: &impl Serialize, name: &str) -> Result<String, Failure> {
     let bytes = serde_json::to_vec(step).map_err(|error| unserializable(name, &error))?;
     Ok(hex::encode(&Sha256::digest(bytes)[..16]))
+}
+
+/// An output as the journal keeps it.
+fn as_recorded(output: &impl Serialize, name: &str) -> Result<serde_json::Value, Failure> {
+    let text = serde_json::to_string(output).map_err(|error| unserializable(name, &error))?;
+    if text.len() > MAX_OUTPUT_BYTES {
+        let message =
+            format!("{name} found {} bytes to record; at most {MAX_OUTPUT_BYTES} are kept", text.len());
+        return Err(Failure::new(FailureClass::Internal, OUTPUT_TOO_LARGE, message)
+            .with_advice("make what the step reads smaller: fewer or shorter labels, tags or parents"));
+    }
+    serde_json::to_value(output).map_err(|error| unserializable(name, &error))
 }
 
 fn recall<T: DeserializeOwned>(output: serde_json::Value, name: &str) -> Result<T, Failure> {

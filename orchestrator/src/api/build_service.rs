@@ -94,7 +94,7 @@ impl BuildService for BuildApi {
         let created = self.services.store.create(&request, key).await.map_err(store_status)?;
         if created.new {
             tracing::info!(build = %created.id, uri = request.source.uri, user = request.user, "accepted a build");
-            self.supervisor.announce(&created.id).await;
+            self.supervisor.announce();
         }
         Ok(Response::new(v1::SubmitBuildResponse { build: Some(self.build(&created.id).await?) }))
     }

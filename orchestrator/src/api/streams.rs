@@ -4,11 +4,11 @@
 //! a client that reconnects with the last position it saw loses nothing. Both
 //! end when the build has ended, when the client goes, and at shutdown.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use common::{names::BuildId, platform::Platform, service::Shutdown};
 use proto::v1;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -22,6 +22,9 @@ const UNSENT: usize = 16;
 const EVENTS: u32 = 256;
 /// Bytes of log text in one message.
 const LOG_BYTES: usize = 256 * 1024;
+
+/// How long a client may take to make room for the reason of a stream's end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Where a stream's messages go.
 pub(super) type Out<M> = mpsc::Sender<Result<M, Status>>;
@@ -40,8 +43,8 @@ where
     let stream = produce(sender);
     shutdown.tracker.spawn(async move {
         if let Err(status) = stream.await {
-            // A client that has gone needs no error.
-            let _gone = errors.send(Err(status)).await;
+            // A client that has gone, or that does not read, needs no error.
+            let _gone = timeout(LAST_WORDS, errors.send(Err(status))).await;
         }
     });
     ReceiverStream::new(receiver)
@@ -77,7 +80,7 @@ pub(super) async fn watch(
         }
         for event in events {
             after = event.sequence;
-            if out.send(Ok(v1::WatchBuildResponse { event: Some(event.into()) })).await.is_err() {
+            if !pass(&out, v1::WatchBuildResponse { event: Some(event.into()) }, &stop).await? {
                 return Ok(());
             }
         }
@@ -116,7 +119,7 @@ pub(super) async fn logs(
         if end || !page.records.is_empty() {
             let records = page.records.into_iter().map(Into::into).collect();
             let message = v1::ReadLogsResponse { records, next_offset: offset, end };
-            if out.send(Ok(message)).await.is_err() || end {
+            if !pass(&out, message, &stop).await? || end {
                 return Ok(());
             }
         }
@@ -135,6 +138,34 @@ pub(super) async fn logs(
     }
 }
 
+/// Passes a message on; false when the client has gone. A client that does not
+/// read does not keep the process from ending.
+async fn pass<M>(out: &Out<M>, message: M, stop: &CancellationToken) -> Result<bool, Status> {
+    tokio::select! {
+        sent = out.send(Ok(message)) => Ok(sent.is_ok()),
+        () = stop.cancelled() => Err(going_away()),
+    }
+}
+
 fn going_away() -> Status {
     Status::unavailable("the orchestrator is shutting down; reconnect with the last position you saw")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_does_not_keep_the_process() {
+        let shutdown = Shutdown::new();
+        let stop = shutdown.token.clone();
+        let unread = send(&shutdown, move |out| async move {
+            while pass(&out, (), &stop).await? {}
+            Ok(())
+        });
+        assert!(!shutdown.wait(Duration::from_secs(5)).await, "it waits for the client");
+        shutdown.token.cancel();
+        assert!(shutdown.wait(Duration::from_secs(5)).await);
+        drop(unread);
+    }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use common::service::{Scheme, ServiceAddress, Shutdown, telemetry};
+use futures::{Stream, StreamExt as _};
 use tempfile::TempDir;
 
 use crate::{
@@ -21,7 +22,9 @@ use crate::{
         error::CliError,
         exit::Exit,
         follow::Start,
-        json, request, signals, view,
+        json, request,
+        signals::{self, Signal},
+        view,
         watch::{OnSignal, Watched, watch},
     },
     config::Site,
@@ -40,7 +43,7 @@ pub(crate) async fn run(arguments: BuildArguments, here: &mut CommandLine) -> Re
         .map_err(|error| CliError::Usage(error.to_string()))?;
 
     // From here on a signal cancels; before, there is nothing to cancel.
-    let signals = signals::listen().map_err(system("listening for signals"))?;
+    let mut signals = signals::listen().map_err(system("listening for signals"))?;
     let state = StateDirectory::make(&arguments, &here.directory)?;
     let socket = private_directory("reactor-")?;
     let token_file = site.service.client_token_file.clone();
@@ -60,11 +63,16 @@ pub(crate) async fn run(arguments: BuildArguments, here: &mut CommandLine) -> Re
     };
     here.output.remark(&format!("build {}", build.id));
     let mut view = view::choose(&mut here.output, arguments.format.output);
-    let watched = watch(&client, &build.id, Start::default(), view.as_mut(), signals, OnSignal::Cancel).await;
+    let watched =
+        watch(&client, &build.id, Start::default(), view.as_mut(), &mut signals, OnSignal::Cancel).await;
     drop(view);
     // Who leaves at once does not wait for the service either.
     if !matches!(watched, Ok(Watched { left: true, .. })) {
-        running.stop().await;
+        match stop_unless(running.stop(), &mut signals).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => here.output.remark(&format!("the service had failed: {error}")),
+            None => here.output.remark("leaving at once; workers may still be stopping"),
+        }
     }
     if let StateDirectory::Kept(path) = &state {
         here.output.remark(&format!("the state of the build is in {}", path.display()));
@@ -74,8 +82,22 @@ pub(crate) async fn run(arguments: BuildArguments, here: &mut CommandLine) -> Re
 
 /// Ends the service after an error and hands the error on.
 async fn end(running: RunningApp, error: CliError) -> CliError {
-    running.stop().await;
-    error
+    // What had ended the service explains more than the call that it broke.
+    match running.stop().await {
+        Ok(()) => error,
+        Err(broken) => broken.into(),
+    }
+}
+
+/// Waits for the end of the service; a signal ends the wait, with `None`.
+async fn stop_unless<T>(
+    stopping: impl Future<Output = T>,
+    signals: &mut (impl Stream<Item = Signal> + Unpin),
+) -> Option<T> {
+    tokio::select! {
+        ended = stopping => Some(ended),
+        Some(_signal) = signals.next() => None,
+    }
 }
 
 /// A temporary directory that nobody else can enter.
@@ -134,7 +156,10 @@ impl StateDirectory {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use clap::Parser as _;
+    use futures::stream;
 
     use super::*;
     use crate::cli::arguments::{Arguments, Command};
@@ -161,6 +186,14 @@ mod tests {
             }
         }
         assert!(here.path().join("a/b").is_dir());
+    }
+
+    #[tokio::test]
+    async fn a_signal_ends_the_wait_for_the_service() {
+        let mut signals = stream::iter([Signal::Interrupt]).chain(stream::pending());
+        assert_eq!(stop_unless(pending::<()>(), &mut signals).await, None);
+        assert_eq!(stop_unless(async { 7 }, &mut signals).await, Some(7));
+        assert_eq!(stop_unless(async { 7 }, &mut stream::empty()).await, Some(7));
     }
 
     #[test]

@@ -206,7 +206,7 @@ async fn refusals_and_absent_services_say_what_to_do() {
             ["/nonexistent/t", "secret"],
         ),
         ("serve --config /nonexistent/c", Exit::Config, ["/nonexistent/c", "hint:"]),
-        ("serve", Exit::Config, ["state.directory", "--state DIR"]),
+        ("serve --state /dev/null/x", Exit::Config, ["state.directory", "/dev/null/x"]),
         ("frobnicate", Exit::Usage, ["frobnicate", "--help"]),
     ] {
         let (ended, results, remarks) = command(line, &service).await;

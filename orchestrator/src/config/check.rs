@@ -30,6 +30,7 @@ impl Site {
             ("git.timeout", self.git.timeout),
             ("builds.time", self.builds.time),
             ("builds.queue_deadline", self.builds.queue_deadline),
+            ("workers.reattach_window", self.workers.reattach_window),
             ("workers.heartbeat_interval", self.workers.heartbeat_interval),
         ] {
             self.require(period > Period::from_secs(0), key, "it must be longer than nothing")?;
@@ -37,6 +38,7 @@ impl Site {
         for (key, size) in [
             ("builds.memory", self.builds.memory),
             ("builds.max_context", Some(self.builds.max_context)),
+            ("builds.max_image", Some(self.builds.max_image)),
             ("builds.log_limit", Some(self.builds.log_limit)),
         ] {
             self.require(size.is_none_or(|size| size.bytes() > 0), key, "it must be larger than nothing")?;
@@ -106,7 +108,14 @@ impl Site {
                 "service.listen",
                 "https needs service.tls.certificate_file and service.tls.key_file",
             ),
-            _ => Ok(()),
+            // Local workers dial the service's own address, without TLS.
+            (Some(_), Some(_)) => self.require(
+                self.workers.local.platforms.is_empty(),
+                "workers.local.platforms",
+                "local workers cannot be used together with service.tls; \
+                 start workers of their own, with https:// and --ca-file",
+            ),
+            (None, None) => Ok(()),
         }
     }
 
@@ -142,6 +151,7 @@ impl Site {
             ("git.ssh_key_file", &self.git.ssh_key_file),
             ("git.ssh_known_hosts_file", &self.git.ssh_known_hosts_file),
             ("workers.local.program", &self.workers.local.program),
+            ("workers.local.registry_config", &self.workers.local.registry_config),
         ];
         let of_registries = self
             .registries

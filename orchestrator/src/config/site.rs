@@ -89,7 +89,7 @@ section! {
     /// What survives a restart.
     State (StatePatch)
     settings {
-        /// Directory of the journal, logs and blobs. `serve` needs it; `build` uses a temporary one.
+        /// Directory of the journal, logs and blobs. Without it `serve` uses /var/lib/reactor as root, else reactor in the user's state directory; `build` uses a temporary one.
         directory: Option<PathBuf> = None,
     }
     sections {}
@@ -107,6 +107,8 @@ section! {
         ssh_known_hosts_file: Option<PathBuf> = None,
         /// Longest time of one clone.
         timeout: Period = Period::from_secs(600),
+        /// Whether a request may name a repository on this host (a path or file:// address).
+        allow_local: bool = true,
     }
     sections {}
 }
@@ -141,6 +143,8 @@ section! {
         queue_deadline: Period = Period::from_secs(3600),
         /// Largest build context.
         max_context: Size = Size::from_bytes(4 << 30),
+        /// Most bytes that the images of one build may have, all platforms together.
+        max_image: Size = Size::from_bytes(64 << 30),
         /// Largest log of one build; text beyond it is dropped, and the log says so.
         log_limit: Size = Size::from_bytes(1 << 30),
     }
@@ -176,6 +180,10 @@ section! {
         slots: u32 = 1,
         /// The worker's program. Without it: `worker` beside the orchestrator's own program, then on PATH.
         program: Option<PathBuf> = None,
+        /// Address of the engine that they build with (unix:///PATH or http://HOST:PORT). Without it the worker's own default.
+        engine: Option<String> = None,
+        /// File with logins for pulling parent images, a config.json as Docker writes it.
+        registry_config: Option<PathBuf> = None,
     }
     sections {}
 }
@@ -247,6 +255,13 @@ impl Site {
     #[must_use]
     pub fn or_layout_root(mut self, directory: &Path) -> Self {
         self.settings.publication.layout_root.get_or_insert_with(|| directory.to_owned());
+        self
+    }
+
+    /// The same site, with its state in `directory` unless the site says where.
+    #[must_use]
+    pub fn or_state_directory(mut self, directory: &Path) -> Self {
+        self.settings.state.directory.get_or_insert_with(|| directory.to_owned());
         self
     }
 

@@ -46,6 +46,10 @@ pub struct LocalWorkers {
     pub orchestrator: String,
     /// File with the token to show.
     pub token_file: Option<PathBuf>,
+    /// Address of the engine they build with; `None` leaves it to them.
+    pub engine: Option<String>,
+    /// Docker's `config.json` with the logins for pulling parents.
+    pub registry_config: Option<PathBuf>,
     /// Directory for their scratch space and logs.
     pub directory: PathBuf,
     /// The only platforms to start workers for; `None` is every platform.
@@ -192,6 +196,12 @@ fn start(inner: &Inner, platform: &Platform, id: &WorkerId, log: &Path) -> std::
         .process_group(0);
     if let Some(token) = &settings.token_file {
         command.arg("--token-file").arg(token);
+    }
+    if let Some(engine) = &settings.engine {
+        command.arg("--engine").arg(engine);
+    }
+    if let Some(file) = &settings.registry_config {
+        command.arg("--registry-config").arg(file);
     }
     tracing::debug!(%platform, worker = %id, "starting a local worker");
     command.spawn()

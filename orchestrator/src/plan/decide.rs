@@ -1,12 +1,16 @@
 //! The first half of the flow, top to bottom.
 
-use common::{failure::Failure, flow::Flow, request::BuildRequest};
+use common::{failure::Failure, flow::Flow, request::BuildRequest, work::Parent};
 
 use super::{
     CheckDestinations, FetchSource, FreezeSettings, MakeContext, PinParents, Plan, PlatformPlan,
-    ReadRepository, ResolveSource, SelectPlatforms, Tags,
+    ReadRepository, ResolveSource, SelectPlatforms, Tags, parents::final_dockerfile,
+    platforms::SelectedPlatform,
 };
-use crate::services::{BuildServices, BuildStamp};
+use crate::{
+    repository::dockerfile::Dockerfile,
+    services::{BuildServices, BuildStamp},
+};
 
 /// Decides everything about a build.
 ///
@@ -45,16 +49,13 @@ pub async fn decide(
         .run(MakeContext { source, resolved: &resolved, dockerfile_path: &facts.dockerfile_path })
         .await?;
 
-    let platforms = platforms
-        .into_iter()
-        .zip(pinned)
-        .map(|(selected, pinned)| PlatformPlan {
-            platform: selected.platform,
-            architecture: selected.architecture,
-            dockerfile: pinned.dockerfile,
-            parents: pinned.parents,
-        })
-        .collect();
+    let dockerfile = Dockerfile::parse(facts.dockerfile.as_bytes())?;
+    let complete = |(selected, parents): (SelectedPlatform, Vec<Parent>)| {
+        let SelectedPlatform { platform, architecture } = selected;
+        let dockerfile = final_dockerfile(&dockerfile, &request.build_args, &architecture, &parents)?;
+        Ok(PlatformPlan { platform, architecture, dockerfile, parents })
+    };
+    let platforms = platforms.into_iter().zip(pinned).map(complete).collect::<Result<_, Failure>>()?;
     Ok(Plan {
         commit: resolved.commit,
         component: facts.component,

@@ -24,7 +24,7 @@ use registry_client::{
     Registry, RegistryError, Selector,
     resolve::{resolve, resolve_all},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::platforms::SelectedPlatform;
 use crate::{
@@ -48,15 +48,6 @@ pub struct PinParents<'a> {
     pub allow_local: bool,
 }
 
-/// One platform's final Dockerfile and parents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PinnedPlatform {
-    /// The final Dockerfile.
-    pub dockerfile: String,
-    /// Parents, each once.
-    pub parents: Vec<Parent>,
-}
-
 /// What a reference is on each platform: an image by digest, or `None` for one
 /// that only the worker's engine has.
 type Pins = BTreeMap<(ImageReference, Platform), Option<ImageReference>>;
@@ -64,7 +55,8 @@ type Pins = BTreeMap<(ImageReference, Platform), Option<ImageReference>>;
 impl Step<BuildServices> for PinParents<'_> {
     const NAME: &'static str = "pin_parents";
     const STAGE: Stage = Stage::Prepare;
-    type Output = Vec<PinnedPlatform>;
+    /// The parents of each platform, each once, in the order of `platforms`.
+    type Output = Vec<Vec<Parent>>;
 
     fn policy(&self) -> Policy {
         Policy { attempts: 3, wait: Duration::from_secs(5), ..Policy::default() }
@@ -87,33 +79,40 @@ impl Step<BuildServices> for PinParents<'_> {
             wanted.into_iter().map(|(reference, platforms)| self.pin(cx, reference, platforms)).collect();
         let found: Vec<Pins> = stream::iter(look_ups).buffered(CONCURRENCY).try_collect().await?;
         let pins: Pins = found.into_iter().flatten().collect();
-        self.platforms
-            .iter()
-            .zip(uses)
-            .map(|(selected, uses)| finish(&dockerfile, selected, uses, &pins))
-            .collect()
+        let parents = |(selected, uses): (&SelectedPlatform, Vec<ParentUse>)| {
+            let pin = |parent: ParentUse| {
+                let key = (parent.expanded, selected.platform.clone());
+                let pinned = pins.get(&key).and_then(|pinned| pinned.as_ref().map(ToString::to_string));
+                (key.0.to_string(), pinned)
+            };
+            let each_once: BTreeMap<_, _> = uses.into_iter().map(pin).collect();
+            each_once.into_iter().map(|(written_as, pinned)| Parent { written_as, pinned }).collect()
+        };
+        Ok(self.platforms.iter().zip(uses).map(parents).collect())
     }
 }
 
-/// The final Dockerfile of one platform.
-fn finish(
+/// The final Dockerfile of one platform: computed and not recorded, since the
+/// Dockerfile times the platforms would fill the journal.
+///
+/// # Errors
+/// The Dockerfile and the parents do not belong together.
+pub(super) fn final_dockerfile(
     dockerfile: &Dockerfile,
-    selected: &SelectedPlatform,
-    uses: Vec<ParentUse>,
-    pins: &Pins,
-) -> Result<PinnedPlatform, Failure> {
-    let mut replacements = BTreeMap::new();
-    let mut parents = BTreeMap::new();
-    for parent in uses {
-        let key = parent.key();
-        let pinned = pins.get(&(parent.expanded.clone(), selected.platform.clone())).cloned().flatten();
-        let pinned = pinned.map(|pinned| pinned.to_string());
-        replacements.extend(pinned.clone().map(|pinned| (key, pinned)));
-        parents.insert(parent.expanded.to_string(), pinned);
-    }
-    let text = dockerfile.pin(&replacements)?;
-    let parents = parents.into_iter().map(|(written_as, pinned)| Parent { written_as, pinned }).collect();
-    Ok(PinnedPlatform { dockerfile: String::from_utf8_lossy(&text).into_owned(), parents })
+    build_args: &BTreeMap<String, String>,
+    architecture: &Architecture,
+    parents: &[Parent],
+) -> Result<String, Failure> {
+    let pins: BTreeMap<&str, &String> = parents
+        .iter()
+        .filter_map(|parent| Some((parent.written_as.as_str(), parent.pinned.as_ref()?)))
+        .collect();
+    let uses = dockerfile.parents(&Arguments::new(build_args).for_platform(architecture))?;
+    let replacements = uses
+        .iter()
+        .filter_map(|parent| Some((parent.key(), (*pins.get(parent.expanded.to_string().as_str())?).clone())))
+        .collect();
+    Ok(String::from_utf8_lossy(&dockerfile.pin(&replacements)?).into_owned())
 }
 
 impl PinParents<'_> {
@@ -209,4 +208,34 @@ fn failed(written: &ImageReference, platforms: &[&SelectedPlatform], error: Regi
     }
     let cause = Failure::from(error);
     Failure { message: format!("the parent {written}: {}", cause.message), ..cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_platform_has_its_own_dockerfile() {
+        let text = b"ARG V=1\nFROM base:$V AS a\nFROM only-here\nCOPY --from=base:1 /a /b\n";
+        let dockerfile = Dockerfile::parse(text).unwrap();
+        let parent = |written_as: &str, pinned: Option<&str>| Parent {
+            written_as: written_as.to_owned(),
+            pinned: pinned.map(str::to_owned),
+        };
+        let architecture = Architecture { architecture: "arm64".to_owned(), variant: None };
+        let parents = [parent("base:1", Some("r.example.org/base@sha256:0")), parent("only-here", None)];
+        let written: Vec<String> = dockerfile
+            .parents(&Arguments::new(&BTreeMap::new()).for_platform(&architecture))
+            .unwrap()
+            .iter()
+            .map(|parent| parent.expanded.to_string())
+            .collect();
+        assert_eq!(written, ["base:1", "only-here", "base:1"], "the names that pins are looked up by");
+        let text = final_dockerfile(&dockerfile, &BTreeMap::new(), &architecture, &parents).unwrap();
+        let pinned = "r.example.org/base@sha256:0";
+        assert_eq!(
+            text,
+            format!("ARG V=1\nFROM {pinned} AS a\nFROM only-here\nCOPY --from={pinned} /a /b\n")
+        );
+    }
 }

@@ -11,9 +11,10 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::source::STOP_THREADS;
 use crate::{
     repository::{
-        ResolvedSource,
+        ResolvedSource, SourceError, SourceTree,
         container_yaml::{ContainerYaml, PlatformLimits},
         dockerfile::{Arguments, Dockerfile},
     },
@@ -23,6 +24,9 @@ use crate::{
 /// Where the Dockerfile is expected.
 const DOCKERFILE: &str = "Dockerfile";
 const CONTAINER_YAML: &str = "container.yaml";
+/// Largest Dockerfile in bytes: it is part of the build's record, and of every
+/// work order.
+const MAX_DOCKERFILE: usize = 128 * 1024;
 
 /// Reads the repository.
 #[derive(Serialize)]
@@ -54,20 +58,30 @@ impl Step<BuildServices> for ReadRepository<'_> {
     type Output = RepositoryFacts;
 
     fn policy(&self) -> Policy {
-        Policy { grace: super::STOP_TIME, ..Policy::default() }
+        Policy { grace: STOP_THREADS, ..Policy::default() }
     }
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<RepositoryFacts, Failure> {
         let tree = cx.services.source_tree(&self.request.source, self.resolved, cx.cancel).await?;
-        tree.check_links()?;
         for path in tree.submodules() {
             let text = format!("the submodule '{path}' is left out: submodules are not fetched");
             cx.warn("source.submodule_ignored", text).await?;
         }
-        let text = tree.read(DOCKERFILE)?.ok_or_else(|| no_dockerfile(self.resolved))?;
+        let files = tree.on_thread(read_files).await?;
+        let text = files.dockerfile.ok_or_else(|| no_dockerfile(self.resolved))?;
+        if text.len() > MAX_DOCKERFILE {
+            return Err(dockerfile_too_large(text.len()));
+        }
         let dockerfile = Dockerfile::parse(&text)?;
+        if let Some(image) = dockerfile.syntax() {
+            let text = format!(
+                "line '# syntax={image}' of {DOCKERFILE} has no effect: the engine's own builder is used, \
+                 and what only that front-end understands will fail"
+            );
+            cx.warn("source.syntax_ignored", text).await?;
+        }
         let labels = dockerfile.labels(&Arguments::new(&self.request.build_args))?;
-        let rules = match tree.read(CONTAINER_YAML)? {
+        let rules = match files.container_yaml {
             Some(text) => ContainerYaml::read(&text)?,
             None => ContainerYaml::default(),
         };
@@ -83,6 +97,23 @@ impl Step<BuildServices> for ReadRepository<'_> {
             platforms: rules.platforms,
         })
     }
+}
+
+/// The files that are looked at.
+struct Files {
+    dockerfile: Option<Vec<u8>>,
+    container_yaml: Option<Vec<u8>>,
+}
+
+fn read_files(tree: &SourceTree) -> Result<Files, SourceError> {
+    tree.check_links()?;
+    Ok(Files { dockerfile: tree.read(DOCKERFILE)?, container_yaml: tree.read(CONTAINER_YAML)? })
+}
+
+fn dockerfile_too_large(bytes: usize) -> Failure {
+    let message = format!("'{DOCKERFILE}' has {bytes} bytes; at most {MAX_DOCKERFILE} are accepted");
+    Failure::new(FailureClass::Source, "source.dockerfile_too_large", message)
+        .with_advice("move long scripts into files of their own and COPY them")
 }
 
 fn no_dockerfile(resolved: &ResolvedSource) -> Failure {

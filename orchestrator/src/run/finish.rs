@@ -6,22 +6,23 @@ use common::{
 };
 
 use super::{AssembleIndex, CleanUp, Failures, NoteTags, PushTags, WithdrawTags, publish::destination_flows};
-use crate::{plan::Plan, services::BuildServices};
+use crate::{plan::CheckDestinations, services::BuildServices};
 
 /// Takes back what a failed build made visible, and cleans up. `flow` must not
-/// be cancelled by whatever ended the build. `plan` is there if it was reached.
+/// be cancelled by whatever ended the build.
+///
+/// What to take back is read from the record and not from a plan: a build whose
+/// plan cannot be made again may have set tags all the same.
 ///
 /// Failures of these steps never hide the build's own: they are returned beside
 /// it, for the record.
-pub async fn finish(
-    flow: &Flow<'_, BuildServices>,
-    plan: Option<&Plan>,
-    outcome: &Result<BuildResult, Failures>,
-) -> Vec<Failure> {
-    let mut failures = match (outcome, plan) {
-        (Err(_), Some(plan)) => withdraw(flow, plan).await.unwrap_or_else(|failure| vec![failure]),
-        _ => Vec::new(),
-    };
+pub async fn finish(flow: &Flow<'_, BuildServices>, outcome: &Result<BuildResult, Failures>) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    if outcome.is_err()
+        && let Err(failure) = withdraw(flow, &mut failures).await
+    {
+        failures.push(failure);
+    }
     if let Err(failure) = flow.run(CleanUp).await {
         failures.push(failure);
     }
@@ -29,20 +30,23 @@ pub async fn finish(
 }
 
 /// Puts tags back at every destination where they were noted and may have moved.
-/// Returns what failed at each of them.
-async fn withdraw(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<Vec<Failure>, Failure> {
-    let mut failures = Vec::new();
-    let Some(index) = flow.recorded::<AssembleIndex<'_>>().await? else { return Ok(failures) };
-    let flows = destination_flows(flow, plan);
-    let Some(first) = flows.first() else { return Ok(failures) };
+/// A destination that fails does not keep the others from being cleaned.
+async fn withdraw(flow: &Flow<'_, BuildServices>, failures: &mut Vec<Failure>) -> Result<(), Failure> {
+    let Some(index) = flow.recorded::<AssembleIndex<'_>>().await? else { return Ok(()) };
+    let Some(targets) = flow.recorded::<CheckDestinations<'_>>().await? else { return Ok(()) };
+    let flows = destination_flows(flow, &targets);
+    let Some(first) = flows.first() else { return Ok(()) };
     if !first.began::<PushTags<'_>>().await? {
-        return Ok(failures);
+        return Ok(());
     }
-    for (flow, target) in flows.iter().zip(&plan.targets) {
+    for (flow, target) in flows.iter().zip(&targets) {
         if let Some(former) = flow.recorded::<NoteTags<'_>>().await? {
             let step = WithdrawTags { target, former, index: &index.digest };
             failures.extend(flow.run(step).await.err());
         }
     }
-    Ok(failures)
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ use futures::TryStreamExt as _;
 use registry_client::{Layout, Registry as _, Selector};
 use serde::{Deserialize, Serialize};
 
+use crate::plan::PlatformPlan;
+
 /// One platform's image, complete in the staging layout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuiltMember {
@@ -46,6 +48,29 @@ impl BuiltMember {
         }
     }
 
+    /// Checks a member against what was planned: it is of the kind that the index
+    /// takes, and says which image each parent was that only the engine has.
+    ///
+    /// # Errors
+    /// The first thing that is not as planned.
+    pub fn check(&self, format: ManifestFormat, planned: &PlatformPlan) -> Result<(), Failure> {
+        let wrong = |text| contradiction(&self.build_host, &self.platform, text);
+        if self.manifest.media_type != format.manifest() {
+            return Err(wrong(format!(
+                "its manifest is a {}, not a {}",
+                self.manifest.media_type,
+                format.manifest()
+            )));
+        }
+        let local = planned.parents.iter().filter(|parent| parent.pinned.is_none());
+        for parent in local {
+            if self.local_parents.get(&parent.written_as).is_none_or(String::is_empty) {
+                return Err(wrong(format!("it does not say which image {} was", parent.written_as)));
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a worker's image into the staging layout, if it is what it says: the
     /// manifest lists exactly the blobs that were uploaded, and the configuration
     /// is of the right architecture and of the same layers.
@@ -57,12 +82,21 @@ impl BuiltMember {
         architecture: &Architecture,
         staging: &Layout,
     ) -> Result<Self, Failure> {
-        let manifest: ManifestText = serde_json::from_slice(&image.manifest)
-            .map_err(|error| contradiction(image, format!("its manifest is not readable: {error}")))?;
+        let manifest: ManifestText = serde_json::from_slice(&image.manifest).map_err(|error| {
+            contradiction(
+                &image.build_host,
+                &image.platform,
+                format!("its manifest is not readable: {error}"),
+            )
+        })?;
         check_manifest(image, &manifest)?;
         for blob in image.layers.iter().map(|layer| &layer.blob).chain([&image.config]) {
             if !staging.has_blob(blob).await? {
-                return Err(contradiction(image, format!("the blob {} was not uploaded", blob.digest)));
+                return Err(contradiction(
+                    &image.build_host,
+                    &image.platform,
+                    format!("the blob {} was not uploaded", blob.digest),
+                ));
             }
         }
         let config = read(staging, &image.config).await?;
@@ -141,31 +175,95 @@ fn check_manifest(image: &PlatformImage, manifest: &ManifestText) -> Result<(), 
     let layers_agree = manifest.layers.len() == image.layers.len()
         && manifest.layers.iter().zip(&image.layers).all(|(text, layer)| same(text, &layer.blob));
     if manifest.schema_version != 2 || !types_agree {
-        return Err(contradiction(image, "its manifest is of another type than asked for".to_owned()));
+        return Err(contradiction(
+            &image.build_host,
+            &image.platform,
+            "its manifest is of another type than asked for".to_owned(),
+        ));
     }
     if !layers_agree || !same(&manifest.config, &image.config) {
-        return Err(contradiction(image, "its manifest lists other blobs than the result".to_owned()));
+        return Err(contradiction(
+            &image.build_host,
+            &image.platform,
+            "its manifest lists other blobs than the result".to_owned(),
+        ));
     }
     Ok(())
 }
 
 fn check_config(image: &PlatformImage, wanted: &Architecture, config: &[u8]) -> Result<(), Failure> {
-    let config: ConfigText = serde_json::from_slice(config)
-        .map_err(|error| contradiction(image, format!("its configuration is not readable: {error}")))?;
+    let config: ConfigText = serde_json::from_slice(config).map_err(|error| {
+        contradiction(
+            &image.build_host,
+            &image.platform,
+            format!("its configuration is not readable: {error}"),
+        )
+    })?;
     let found = Architecture { architecture: config.architecture, variant: config.variant };
     if config.os != "linux" || !wanted.accepts(&found) {
         let text = format!("its configuration says {}/{}, wanted is {wanted}", config.os, found.architecture);
-        return Err(contradiction(image, text));
+        return Err(contradiction(&image.build_host, &image.platform, text));
     }
     if !config.rootfs.diff_ids.iter().eq(image.layers.iter().map(|layer| &layer.diff_id)) {
-        return Err(contradiction(image, "its configuration lists other layers than the result".to_owned()));
+        return Err(contradiction(
+            &image.build_host,
+            &image.platform,
+            "its configuration lists other layers than the result".to_owned(),
+        ));
     }
     Ok(())
 }
 
-fn contradiction(image: &PlatformImage, text: String) -> Failure {
-    let message = format!("the worker on {} delivered a wrong image: {text}", image.build_host);
+fn contradiction(build_host: &str, platform: &Platform, text: String) -> Failure {
+    let message = format!("the worker on {build_host} delivered a wrong image: {text}");
     Failure::new(FailureClass::Infrastructure, "member.contradiction", message)
         .with_advice("the worker or its engine is broken; take it out of service")
-        .on_platform(&image.platform)
+        .on_platform(platform)
+}
+
+#[cfg(test)]
+mod tests {
+    use common::work::Parent;
+
+    use super::*;
+
+    fn descriptor(media_type: &str) -> Descriptor {
+        Descriptor { media_type: media_type.to_owned(), digest: Digest::of(b"x"), size: 1 }
+    }
+
+    #[test]
+    fn a_member_is_what_was_planned() {
+        let architecture = Architecture { architecture: "arm64".to_owned(), variant: None };
+        let parent = |written_as: &str, pinned: Option<&str>| Parent {
+            written_as: written_as.to_owned(),
+            pinned: pinned.map(str::to_owned),
+        };
+        let planned = PlatformPlan {
+            platform: "aarch64".parse().unwrap(),
+            architecture: architecture.clone(),
+            dockerfile: String::new(),
+            parents: vec![parent("base", Some("r/base@sha256:0")), parent("only-here", None)],
+        };
+        let member = |local: &[(&str, &str)]| BuiltMember {
+            platform: planned.platform.clone(),
+            architecture: architecture.clone(),
+            manifest: descriptor(ManifestFormat::Oci.manifest()),
+            config: descriptor(ManifestFormat::Oci.config()),
+            layers: Vec::new(),
+            local_parents: local.iter().map(|(name, id)| ((*name).to_owned(), (*id).to_owned())).collect(),
+            build_host: "host".to_owned(),
+            build_time: Duration::ZERO,
+        };
+        let good = member(&[("only-here", "sha256:1")]);
+        assert!(good.check(ManifestFormat::Oci, &planned).is_ok());
+        for (member, format, part) in [
+            (good, ManifestFormat::Docker, "its manifest is a"),
+            (member(&[]), ManifestFormat::Oci, "only-here"),
+            (member(&[("only-here", "")]), ManifestFormat::Oci, "only-here"),
+        ] {
+            let failure = member.check(format, &planned).unwrap_err();
+            assert_eq!(failure.code, "member.contradiction");
+            assert!(failure.message.contains(part), "{}", failure.message);
+        }
+    }
 }

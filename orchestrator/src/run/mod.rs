@@ -18,7 +18,7 @@ use common::{
 };
 
 pub use build_image::BuildImage;
-pub use clean_up::CleanUp;
+pub use clean_up::{CleanUp, sweep};
 pub use finish::finish;
 pub use members::BuiltMember;
 pub use publish::{AssembleIndex, PushImage};
@@ -43,6 +43,11 @@ impl Failures {
         let mut failures = failures.into_iter();
         failures.next().map(|primary| Self { primary, later: failures.collect() })
     }
+
+    /// All of them, in order of time.
+    pub fn all(&self) -> impl Iterator<Item = &Failure> {
+        std::iter::once(&self.primary).chain(&self.later)
+    }
 }
 
 impl From<Failure> for Failures {
@@ -57,6 +62,9 @@ impl From<Failure> for Failures {
 /// Everything that failed, first in time first.
 pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildResult, Failures> {
     let members = build_platforms::build_platforms(flow, plan).await?;
+    for (member, planned) in members.iter().zip(&plan.platforms) {
+        member.check(plan.format, planned)?;
+    }
     let index = flow.run(AssembleIndex { format: plan.format, members: &members }).await?;
     publish::push_everywhere(flow, plan, &index, &members).await?;
     let publications = tags::tag_everywhere(flow, plan, &index).await?;

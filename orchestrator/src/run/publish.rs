@@ -111,7 +111,7 @@ pub(super) async fn push_everywhere(
     index: &Descriptor,
     members: &[BuiltMember],
 ) -> Result<(), Failures> {
-    let flows = destination_flows(flow, plan);
+    let flows = destination_flows(flow, &plan.targets);
     let pushes = flows.iter().zip(&plan.targets).map(|(flow, target)| {
         let members = members.iter().map(|member| &member.manifest).collect();
         flow.run(PushImage { target, index, members })
@@ -123,7 +123,7 @@ pub(super) async fn push_everywhere(
 /// One flow for each destination, named by its position.
 pub(super) fn destination_flows<'a>(
     flow: &Flow<'a, BuildServices>,
-    plan: &Plan,
+    targets: &[Target],
 ) -> Vec<Flow<'a, BuildServices>> {
-    (1..=plan.targets.len()).map(|number| flow.scoped(&format!("to-{number}"))).collect()
+    (1..=targets.len()).map(|number| flow.scoped(&format!("to-{number}"))).collect()
 }

@@ -134,9 +134,8 @@ impl Process {
     ) -> Result<Driven> {
         let services = self.of_build(build).await?;
         let flow = Flow::new(&services, journal, token.clone());
-        let mut plan = None;
         let outcome = match plan::decide(&flow, &services.stamp, &world.request).await {
-            Ok(decided) => run::run(&flow, plan.insert(decided)).await,
+            Ok(plan) => run::run(&flow, &plan).await,
             Err(failure) => Err(failure.into()),
         };
         if let Err(failures) = &outcome {
@@ -147,7 +146,7 @@ impl Process {
             }
         }
         let finishing = Flow::new(&services, journal, CancellationToken::new());
-        let after = run::finish(&finishing, plan.as_ref(), &outcome).await;
+        let after = run::finish(&finishing, &outcome).await;
         Ok(Driven { outcome, after: Some(after) })
     }
 
@@ -172,10 +171,9 @@ impl Process {
 
     /// Leaves the build to the real supervisor until it has ended.
     pub(crate) async fn supervise(&self, build: &BuildId) -> Result<History> {
-        let (supervisor, queue) = Supervisor::new(self.services.clone());
-        let shutdown = self.shutdown.clone();
+        let supervisor = Supervisor::new(self.services.clone(), self.shutdown.clone());
         self.shutdown.tracker.spawn(async move {
-            let _ended = supervisor.run(queue, shutdown).await;
+            let _ended = supervisor.run().await;
         });
         let mut sequence = self.services.store.subscribe(build).await?;
         let ended = async { while sequence.changed().await.is_ok() {} };

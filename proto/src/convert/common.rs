@@ -96,6 +96,7 @@ impl From<Failure> for v1::Failure {
 impl TryFrom<v1::Failure> for Failure {
     type Error = BadField;
 
+    /// Texts that are too long are cut and not refused: a failure must get through.
     fn try_from(failure: v1::Failure) -> Result<Self, BadField> {
         if failure.code.is_empty() {
             return Err(BadField::missing("code"));
@@ -109,7 +110,8 @@ impl TryFrom<v1::Failure> for Failure {
             step: failure.step,
             platform: parsed_if_any("platform", &failure.platform)?,
             at: from_timestamp("at", failure.at)?,
-        })
+        }
+        .bounded())
     }
 }
 
@@ -215,6 +217,16 @@ mod tests {
             let failure = failure.on_platform(&"s390x".parse().unwrap());
             assert_eq!(v1::Failure::from(failure.clone()).try_into(), Ok(failure));
         }
+    }
+
+    #[test]
+    fn an_endless_failure_is_cut_and_gets_through() {
+        let text = "x".repeat(1 << 20);
+        let mut failure = Failure::new(FailureClass::Source, "x.y", text.clone()).with_advice(text.clone());
+        failure.causes = vec![text; 1000];
+        let failure: Failure = v1::Failure::from(failure).try_into().unwrap();
+        assert_eq!(failure.causes.len(), Failure::MAX_CAUSES);
+        assert!(serde_json::to_string(&failure).unwrap().len() < 512 * 1024);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use common::{
 use super::{
     BadField,
     build::limits,
-    field::{enumeration, message, messages, not_zero, parsed},
+    field::{enumeration, line, map, message, messages, not_zero, parsed},
     from_duration, to_duration,
 };
 use crate::v1::{self, progress::Phase, work_result::Outcome};
@@ -17,6 +17,11 @@ use crate::v1::{self, progress::Phase, work_result::Outcome};
 /// Largest manifest in bytes, as registries bound it (OCI distribution
 /// specification, pushing manifests).
 const MAX_MANIFEST: usize = 4 * 1024 * 1024;
+
+/// Longest name of a host in bytes (DNS has 253).
+const MAX_HOST: usize = 256;
+/// Most layers of an image. Engines stop at 127; this only keeps a result small.
+const MAX_LAYERS: usize = 512;
 
 fn manifest_format(media_type: &str) -> Result<ManifestFormat, BadField> {
     ManifestFormat::of_manifest(media_type).ok_or_else(|| {
@@ -130,14 +135,18 @@ impl TryFrom<v1::PlatformImage> for PlatformImage {
             let reason = format!("it has {} bytes; 1 to {MAX_MANIFEST} are accepted", image.manifest.len());
             return Err(BadField::new("manifest", reason));
         }
+        if image.layers.len() > MAX_LAYERS {
+            let reason = format!("it has {} elements; at most {MAX_LAYERS} are accepted", image.layers.len());
+            return Err(BadField::new("layers", reason));
+        }
         Ok(Self {
             platform: parsed("platform", &image.platform)?,
             manifest: image.manifest,
             format: manifest_format(&image.manifest_media_type)?,
             config: message("config", image.config)?,
             layers: messages("layers", image.layers)?,
-            local_parents: image.local_parents,
-            build_host: image.build_host,
+            local_parents: map("local_parents", image.local_parents)?,
+            build_host: line("build_host", image.build_host, MAX_HOST)?,
             build_time: from_duration("build_time", image.build_time)?,
         })
     }

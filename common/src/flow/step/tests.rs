@@ -125,6 +125,53 @@ async fn cancellation_stops_the_flow_and_is_not_remembered() {
     assert!(plan(&flow(&services, &journal), &["fedora"]).await.is_ok());
 }
 
+#[derive(Serialize)]
+struct Talk {
+    bytes: usize,
+    well: bool,
+}
+
+impl Step<Services> for Talk {
+    const NAME: &'static str = "talk";
+    const STAGE: Stage = Stage::Prepare;
+    type Output = String;
+
+    async fn run(&self, _cx: &Context<'_, Services>) -> Result<String, Failure> {
+        let text = "ä".repeat(self.bytes / 2);
+        let failure = Failure {
+            causes: vec![text.clone(); 100],
+            ..Failure::new(FailureClass::Source, "test.talk", format!("first {text} last"))
+        };
+        if self.well { Ok(text) } else { Err(failure) }
+    }
+}
+
+#[tokio::test]
+async fn what_the_journal_cannot_take_is_a_failure_of_the_step() {
+    let (services, journal) = (Services::default(), MemoryJournal::default());
+    let flow = flow(&services, &journal);
+    let fits = Talk { bytes: MAX_OUTPUT_BYTES - 2, well: true };
+    flow.scoped("a").run(fits).await.unwrap();
+    let failure = flow.scoped("b").run(Talk { bytes: MAX_OUTPUT_BYTES, well: true }).await.unwrap_err();
+    assert_eq!((failure.code.as_str(), failure.step.as_str()), (OUTPUT_TOO_LARGE, "b/talk"));
+    let again = flow.scoped("b").run(Talk { bytes: MAX_OUTPUT_BYTES, well: true }).await.unwrap_err();
+    assert_eq!(again, failure, "it is remembered");
+}
+
+#[tokio::test]
+async fn a_long_failure_keeps_its_beginning_and_its_end() {
+    let (services, journal) = (Services::default(), MemoryJournal::default());
+    let talk = Talk { bytes: 4 << 20, well: false };
+    let failure = flow(&services, &journal).run(talk).await.unwrap_err();
+    assert!(failure.message.starts_with("first ä") && failure.message.ends_with("ä last"));
+    assert!(serde_json::to_string(&failure).unwrap().len() < 512 * 1024);
+    let stored = journal.events().into_iter().find_map(|event| match event {
+        EventKind::StepFailed { failure, .. } => Some(failure),
+        _ => None,
+    });
+    assert_eq!(stored, Some(failure));
+}
+
 /// Dies after a number of writes, as a process does.
 struct Dying<'a>(&'a MemoryJournal, AtomicU32);
 

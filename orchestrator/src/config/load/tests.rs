@@ -87,6 +87,14 @@ fn bad_files_are_refused_with_file_key_and_advice() {
             "service: {tls: {key_file: /dev/null}}\n",
             &["'service.tls.key_file'", "certificate_file is missing"],
         ),
+        (
+            "service: {tls: {certificate_file: /etc/hostname, key_file: /etc/hostname}}\n\
+             workers: {local: {platforms: [x86_64]}}\n",
+            &["'workers.local.platforms'", "together with service.tls"],
+        ),
+        ("workers: {reattach_window: 0s}\n", &["'workers.reattach_window'", "longer than nothing"]),
+        ("builds: {max_image: 0MiB}\n", &["'builds.max_image'", "larger than nothing"]),
+        ("workers: {local: {registry_config: /nonexistent/c}}\n", &["'workers.local.registry_config'"]),
         ("service: {listen: 'https://h:1'}\n", &["'service.listen'", "https needs"]),
         ("service: {listen: 'localhost'}\n", &["localhost", "HOST:PORT"]),
         (

@@ -20,6 +20,8 @@ fn inner(directory: &TempDir, script: &str) -> Inner {
             token_file: None,
             directory: directory.path().join("workers"),
             platforms: None,
+            engine: None,
+            registry_config: None,
         },
         pool: Pool::new(PoolSettings { reattach_window: Duration::from_secs(30) }),
         shutdown: Shutdown::default(),

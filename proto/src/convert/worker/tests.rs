@@ -114,3 +114,15 @@ fn progress_round_trips() {
     let error = <(WorkOrderId, WorkPhase, u64, u64)>::try_from(unset).unwrap_err();
     assert_eq!(error.field, "phase");
 }
+
+#[test]
+fn an_image_says_no_more_than_can_be_recorded() {
+    let many = (0..1000).map(|number| (format!("p{number}"), String::new())).collect();
+    for (field, image) in [
+        ("local_parents", PlatformImage { local_parents: many, ..image() }),
+        ("build_host", PlatformImage { build_host: "h".repeat(1000), ..image() }),
+        ("layers", PlatformImage { layers: vec![image().layers[0].clone(); 1000], ..image() }),
+    ] {
+        assert_eq!(PlatformImage::try_from(v1::PlatformImage::from(image)).unwrap_err().field, field);
+    }
+}

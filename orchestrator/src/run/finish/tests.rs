@@ -1,0 +1,150 @@
+use std::{path::Path, sync::Arc};
+
+use common::{
+    failure::FailureClass,
+    flow::{MemoryJournal, Stage, Step, event::EventKind},
+    image::{Digest, Tag},
+    names::BuildId,
+    work::{Descriptor, ManifestFormat},
+};
+use jiff::Timestamp;
+use registry_client::{Layout, Registry as _, Selector};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{
+    config::Site,
+    plan::Target,
+    run::PushFloatingTags,
+    services::{BuildStamp, fixture},
+};
+
+fn tag(name: &str) -> Tag {
+    name.parse().unwrap()
+}
+
+async fn services(state: &Path) -> BuildServices {
+    let shared = fixture::services(state, Site::default(), CancellationToken::new()).await;
+    let build: BuildId = "bld_1".parse().unwrap();
+    BuildServices { shared: Arc::clone(&shared), stamp: BuildStamp { build, created_at: Timestamp::now() } }
+}
+
+/// An index of no members, told apart by a note.
+async fn put(layout: &Layout, note: &str, tags: &[&str]) -> Descriptor {
+    let media_type = ManifestFormat::Oci.index();
+    let text = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[],"annotations":{{"note":"{note}"}}}}"#
+    );
+    let bytes = bytes::Bytes::from(text);
+    let digest = Digest::of(&bytes);
+    let by_digest = Selector::Digest(digest.clone());
+    let selectors = tags.iter().map(|name| Selector::Tag(tag(name))).chain([by_digest]);
+    for selector in selectors {
+        layout.put_manifest(&selector, media_type, bytes.clone()).await.unwrap();
+    }
+    Descriptor { media_type: media_type.to_owned(), digest, size: bytes.len() as u64 }
+}
+
+fn succeeded<S: Step<BuildServices>>(scope: &str, output: &impl Serialize) -> EventKind {
+    EventKind::StepSucceeded {
+        step: format!("{scope}{}", S::NAME),
+        input: "recorded by another configuration".to_owned(),
+        output: serde_json::to_value(output).unwrap(),
+    }
+}
+
+/// The record of a build that died while it moved its last tags at two layouts.
+async fn record(
+    targets: &[Target],
+    index: &Descriptor,
+    former: &super::super::tags::FormerTags,
+) -> MemoryJournal {
+    let journal = MemoryJournal::default();
+    let mut events =
+        vec![succeeded::<CheckDestinations<'_>>("", &targets), succeeded::<AssembleIndex<'_>>("", index)];
+    for number in 1..=targets.len() {
+        let scope = format!("to-{number}/");
+        events.push(succeeded::<NoteTags<'_>>(&scope, former));
+        events.push(succeeded::<PushTags<'_>>(&scope, &()));
+        events.push(EventKind::StepStarted {
+            step: format!("{scope}{}", PushFloatingTags::NAME),
+            stage: Stage::Publish,
+            attempt: 1,
+            input: String::new(),
+        });
+    }
+    for event in events {
+        common::flow::Journal::append(&journal, event).await.unwrap();
+    }
+    journal
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_go_back_without_a_plan_and_past_those_that_cannot() {
+    let state = tempfile::tempdir().unwrap();
+    let services = services(state.path()).await;
+    let mut targets = Vec::new();
+    let mut layouts = Vec::new();
+    let (mut index, mut former) = (None, None);
+    for name in ["one", "two"] {
+        let directory = state.path().join(name);
+        let layout = Layout::create(&directory).await.unwrap();
+        let before = put(&layout, "before", &["a-broken", "b-latest"]).await;
+        let broken = put(&layout, "broken", &["a-broken"]).await;
+        index = Some(put(&layout, "ours", &["a-broken", "b-latest", "c-new"]).await);
+        former = Some(
+            [
+                (tag("a-broken"), Some(broken.clone())),
+                (tag("b-latest"), Some(before.clone())),
+                (tag("c-new"), None),
+            ]
+            .into(),
+        );
+        targets.push(Target::Layout { directory });
+        layouts.push((layout, before.digest, broken.digest));
+    }
+    // At the first layout, what one tag pointed to cannot be read any more.
+    let file = layouts[0].0.local_blob(&layouts[0].2).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::write(&file, "damaged").unwrap();
+
+    let journal = record(&targets, index.as_ref().unwrap(), former.as_ref().unwrap()).await;
+    let flow = Flow::new(&services, &journal, CancellationToken::new());
+    let diverged = Failure::new(FailureClass::Infrastructure, "flow.diverged", "settings changed");
+    let failures = finish(&flow, &Err(diverged.into())).await;
+
+    let codes: Vec<&str> = failures.iter().map(|failure| failure.code.as_str()).collect();
+    assert_eq!(codes, ["publish.tags_remain"], "{failures:?}");
+    assert!(failures[0].message.contains("one:a-broken") && !failures[0].message.contains("b-latest"));
+    for (number, (layout, before, broken)) in layouts.iter().enumerate() {
+        let now = async |name: &str| {
+            let found = layout.head_manifest(&Selector::Tag(tag(name))).await.unwrap();
+            found.map(|found| found.digest)
+        };
+        assert_eq!(now("b-latest").await.as_ref(), Some(before));
+        assert_eq!(now("c-new").await, None);
+        assert_eq!(now("a-broken").await.as_ref() == Some(broken), number == 1);
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_succeeded_keeps_its_tags() {
+    let state = tempfile::tempdir().unwrap();
+    let services = services(state.path()).await;
+    let directory = state.path().join("one");
+    let layout = Layout::create(&directory).await.unwrap();
+    let index = put(&layout, "ours", &["latest"]).await;
+    let targets = [Target::Layout { directory }];
+    let journal = record(&targets, &index, &[(tag("latest"), None)].into()).await;
+    let flow = Flow::new(&services, &journal, CancellationToken::new());
+    let result = BuildResult {
+        index_digest: index.digest.clone(),
+        index_media_type: index.media_type,
+        members: Vec::new(),
+        publications: Vec::new(),
+    };
+    assert!(finish(&flow, &Ok(result)).await.is_empty());
+    let found = layout.head_manifest(&Selector::Tag(tag("latest"))).await.unwrap();
+    assert_eq!(found.map(|found| found.digest), Some(index.digest));
+}
