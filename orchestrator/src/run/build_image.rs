@@ -11,6 +11,7 @@ use common::{
         step::JOURNAL_FAILED,
     },
     names::{WorkOrderId, WorkerId},
+    platform::Platform,
     work::{WorkOrder, WorkOutcome},
 };
 use jiff::Timestamp;
@@ -71,7 +72,7 @@ impl Step<BuildServices> for BuildImage<'_> {
         };
         let image = match follow.until_answered().await? {
             Ok(image) => image,
-            Err(failure) => return Err(self.received(failure)),
+            Err(failure) => return Err(received(failure, &self.platform.platform)),
         };
         if image.platform != self.platform.platform {
             let message =
@@ -109,22 +110,22 @@ impl BuildImage<'_> {
         self.plan.limits.time.unwrap_or(LONGEST_BUILD) + TRANSFER_TIME
     }
 
-    /// A worker's failure as it counts here: on this machine's clock, so that
-    /// the first of several is the first, and a cancellation only if there was one.
-    fn received(&self, failure: Failure) -> Failure {
-        let mut failure = failure.on_platform(&self.platform.platform);
-        if failure.class == FailureClass::Cancelled {
-            failure.class = FailureClass::Infrastructure;
-            failure.code = "worker.stopped_unasked".to_owned();
-            failure.message = format!("the worker stopped, though nobody asked: {}", failure.message);
-        }
-        failure.at = Timestamp::now();
-        failure
-    }
-
     fn failure(&self, class: FailureClass, code: &str, message: String) -> Failure {
         Failure::new(class, code, message).on_platform(&self.platform.platform)
     }
+}
+
+/// A worker's failure as it counts here: on this machine's clock, so that the
+/// first of several is the first, and a cancellation only if there was one.
+fn received(failure: Failure, platform: &Platform) -> Failure {
+    let mut failure = failure.on_platform(platform);
+    if failure.class == FailureClass::Cancelled {
+        failure.class = FailureClass::Infrastructure;
+        failure.code = "worker.stopped_unasked".to_owned();
+        failure.message = format!("the worker stopped, though nobody asked: {}", failure.message);
+    }
+    failure.at = Timestamp::now();
+    failure
 }
 
 /// Follows one work order until a worker has answered, or nobody will.
@@ -279,5 +280,31 @@ impl Follow<'_, '_> {
     fn forgotten(&self) -> Failure {
         let message = format!("the pool forgot {}", self.id);
         self.step.failure(FailureClass::Internal, "pool.forgotten", message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancellation_that_nobody_asked_for_is_worth_another_try() {
+        let platform = "x86_64".parse().unwrap();
+        let failure = received(Failure::cancelled("went on without it"), &platform);
+        assert_eq!(failure.code, "worker.stopped_unasked");
+        assert!(failure.class.is_worth_another_try());
+        assert!(failure.message.contains("went on without it"), "{failure}");
+    }
+
+    #[test]
+    fn a_failure_happens_when_it_is_heard_of() {
+        let platform: Platform = "x86_64".parse().unwrap();
+        let sent = Failure::new(FailureClass::Source, "build.failed", "exit 3");
+        for at in [Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+            let before = Timestamp::now();
+            let failure = received(Failure { at, ..sent.clone() }, &platform);
+            assert!(before <= failure.at && failure.at <= Timestamp::now());
+            assert_eq!((failure.code.as_str(), failure.platform.as_ref()), ("build.failed", Some(&platform)));
+        }
     }
 }

@@ -226,3 +226,61 @@ async fn positions_count_one_platform() {
     let mut second = pool.submit(order("2", "x86_64"), false);
     expect_waiting(&mut second, "(position 1)").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn results_that_nobody_asks_for_are_few_and_go_away() {
+    let pool = pool();
+    let ids: Vec<WorkOrderId> = (0..65).map(|n| order(&format!("b{n}"), "x86_64").id).collect();
+    let a = pool.attach(worker("a", "x86_64", 1, &ids.iter().collect::<Vec<_>>()));
+    let taken: Vec<bool> = ids.iter().map(|id| pool.finish(&a.worker, id, failed())).collect();
+    assert_eq!(taken.iter().filter(|taken| **taken).count(), 64);
+    assert!(!taken[64] && !pool.holds(&a.worker, &ids[64]), "the worker may forget it");
+    pool.detach(&a.worker, a.epoch);
+    after_the_window(&pool).await;
+    let mut late = pool.submit(order("b0", "x86_64"), true);
+    assert_eq!(updates(&mut late), ["waiting"], "the worker has gone and so has its result");
+}
+
+#[tokio::test]
+async fn an_expected_order_is_finished_by_its_holder_only() {
+    let pool = pool();
+    let mut expected = pool.submit(order("1", "x86_64"), true);
+    let stranger = pool.attach(worker("a", "x86_64", 1, &[]));
+    assert!(!pool.finish(&stranger.worker, &expected.id, failed()));
+    let elsewhere = pool.attach(worker("b", "s390x", 1, &[&expected.id]));
+    assert!(!pool.finish(&elsewhere.worker, &expected.id, failed()), "of another platform");
+    assert_eq!(updates(&mut expected), ["waiting"]);
+}
+
+#[tokio::test]
+async fn unknown_orders_give_no_rights_and_take_their_places() {
+    let pool = pool();
+    let id = order("1", "x86_64").id;
+    let credentials = Credentials { unknown: [id.clone()].into(), ..worker("a", "x86_64", 1, &[]) };
+    let mut a = pool.attach(credentials);
+    assert_eq!(told(&mut a), ["cancel wo_1-x86_64-1", "stored wo_1-x86_64-1"]);
+    assert!(!pool.holds(&a.worker, &id));
+    let mut other = pool.submit(order("2", "x86_64"), false);
+    assert_eq!(updates(&mut other), ["waiting"]);
+    assert!(!pool.finish(&a.worker, &id, failed()));
+    assert_eq!(updates(&mut other), ["assigned"]);
+}
+
+#[tokio::test]
+async fn the_newest_progress_is_shown_while_the_work_lasts() {
+    use common::work::WorkPhase::{Building, Uploading};
+
+    let pool = pool();
+    let a = pool.attach(worker("a", "x86_64", 1, &[]));
+    let submission = pool.submit(order("1", "x86_64"), false);
+    let progress = |phase, done| Progress { phase, done, total: 9 };
+    let foreign = order("2", "x86_64").id;
+    assert!(!pool.note_progress(&a.worker, &foreign, progress(Building, 1)));
+    assert!(pool.note_progress(&a.worker, &submission.id, progress(Building, 1)));
+    assert!(!pool.note_progress(&a.worker, &submission.id, progress(Building, 2)));
+    assert!(pool.note_progress(&a.worker, &submission.id, progress(Uploading, 3)));
+    let shown = |pool: &Pool| pool.workers().remove(0).progress;
+    assert_eq!(shown(&pool), [(submission.id.clone(), progress(Uploading, 3))]);
+    pool.finish(&a.worker, &submission.id, failed());
+    assert_eq!(shown(&pool), []);
+}
