@@ -42,6 +42,7 @@ fi
 
 step "Contract"
 "$MACHINE/buf.sh" lint
+"$MACHINE/proto-examples.py" proto
 "$MACHINE/buf.sh" breaking
 
 step "Dependencies"

@@ -37,8 +37,28 @@ pub struct LogRecord {
 }
 
 impl LogRecord {
-    /// Offset of whatever follows this record.
+    /// Offset of whatever follows this record. Offsets come over the network, so
+    /// one that cannot be is no reason to stop.
     pub fn end(&self) -> u64 {
-        self.offset + self.text.len() as u64
+        self.offset.saturating_add(self.text.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_impossible_offset_has_an_end() {
+        let record = |offset| LogRecord {
+            offset,
+            at: Timestamp::UNIX_EPOCH,
+            platform: None,
+            stream: LogStream::Worker,
+            step: String::new(),
+            text: Bytes::from_static(b"line\n"),
+        };
+        assert_eq!(record(10).end(), 15);
+        assert_eq!(record(u64::MAX - 1).end(), u64::MAX);
     }
 }

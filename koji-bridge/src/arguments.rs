@@ -1,6 +1,6 @@
 //! The command line of koji-bridge.
 
-use std::sync::LazyLock;
+use std::{path::PathBuf, sync::LazyLock};
 
 use clap::{Args, Parser, Subcommand};
 use common::service::{ServiceAddress, telemetry::LogFormat, version};
@@ -27,9 +27,12 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct ServeArguments {
     /// Where to listen: HOST:PORT or unix:PATH. With port 0 the system chooses
-    /// one; the first line on standard output says which.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7071")]
-    pub listen: ServiceAddress,
+    /// one; the first line on standard output says which. [default: 127.0.0.1:7071]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<ServiceAddress>,
+    /// Read settings from a YAML file, or from the *.yaml files of a directory.
+    #[arg(long, value_name = "PATH")]
+    pub config: Vec<PathBuf>,
     /// How log lines on standard error look: auto, text or json.
     #[arg(long, value_name = "FORMAT", default_value_t)]
     pub log_format: LogFormat,
@@ -39,9 +42,9 @@ pub struct ServeArguments {
     /// Do not offer gRPC reflection.
     #[arg(long)]
     pub no_reflection: bool,
-    /// How long open calls may go on after the first signal.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    pub grace: u64,
+    /// How long open calls may go on after the first signal. [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub grace: Option<u64>,
 }
 
 #[cfg(test)]
@@ -58,7 +61,6 @@ mod tests {
     #[test]
     fn serve_needs_no_arguments() {
         let Command::Serve(serve) = Arguments::parse_from(["koji-bridge", "serve"]).command;
-        assert_eq!(serve.listen.to_string(), "127.0.0.1:7071");
-        assert_eq!((serve.log_format, serve.no_reflection, serve.grace), (LogFormat::Auto, false, 10));
+        assert_eq!((serve.log_format, serve.no_reflection, serve.listen), (LogFormat::Auto, false, None));
     }
 }

@@ -6,3 +6,4 @@
 
 pub mod arguments;
 pub mod serve;
+pub mod settings;

@@ -1,5 +1,5 @@
 //! The process: arguments, crypto provider, logs, run. Exit codes: 0 done, 1
-//! failed, 64 bad usage (sysexits.h).
+//! failed, 2 bad usage, 3 settings that cannot be used.
 
 use std::{
     io::{self, Write as _},
@@ -11,7 +11,7 @@ use clap::Parser as _;
 use common::service::{KUBERNETES_TERMINATION_LOG, install_crypto_provider, leave_failure_note, telemetry};
 use koji_bridge::arguments::{Arguments, Command};
 
-const BAD_USAGE: u8 = 64;
+const BAD_USAGE: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -30,5 +30,5 @@ async fn main() -> ExitCode {
     let Err(error) = koji_bridge::serve::run(&arguments).await else { return ExitCode::SUCCESS };
     tracing::error!(error = &error as &dyn std::error::Error, "koji-bridge failed");
     leave_failure_note(Path::new(KUBERNETES_TERMINATION_LOG), &error);
-    ExitCode::FAILURE
+    error.exit_code().into()
 }

@@ -1,20 +1,26 @@
 //! `koji-bridge serve`.
 
-use std::{
-    io::{self, Write as _},
-    time::Duration,
-};
+use std::io::{self, Write as _};
 
-use common::service::{ListenError, Listener, ServeError, Server, Shutdown};
+use common::service::{
+    ListenError, Listener, ServeError, Server, Shutdown,
+    settings::{SettingsError, process_environment},
+};
 use proto::v1::koji_bridge_service_server::SERVICE_NAME;
 use tonic::service::Routes;
 use tracing::warn;
 
-use crate::arguments::ServeArguments;
+use crate::{
+    arguments::ServeArguments,
+    settings::{ENVIRONMENT_PREFIX, ServiceSettings, Settings},
+};
 
 /// The bridge cannot serve, or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The system refuses to tell about signals.
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
@@ -29,22 +35,29 @@ pub enum BridgeError {
     Serve(#[from] ServeError),
 }
 
+impl BridgeError {
+    /// The process's exit code: 3 for settings that cannot be used, else 1.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Settings(_)) { 3 } else { 1 }
+    }
+}
+
 /// Binds, says `listening on ADDR` on standard output, and serves until a
 /// signal comes.
 ///
 /// # Errors
 /// The address cannot be bound, or the server fails.
 pub async fn run(arguments: &ServeArguments) -> Result<(), BridgeError> {
+    let settings = Settings::load(arguments, &process_environment(ENVIRONMENT_PREFIX))?.service;
     let shutdown = Shutdown::on_signals().map_err(BridgeError::Signals)?;
-    let listener = Listener::bind(&arguments.listen).await?;
+    let listener = Listener::bind(&settings.listen).await?;
     let mut output = io::stdout().lock();
     writeln!(output, "listening on {}", listener.local_address())
         .and_then(|()| output.flush())
         .map_err(BridgeError::Output)?;
     drop(output);
-    let grace = Duration::from_secs(arguments.grace);
-    serve(listener, !arguments.no_reflection, grace, &shutdown).await?;
-    shutdown.wait(grace).await;
+    serve(listener, &settings, &shutdown).await?;
+    shutdown.wait(settings.grace()).await;
     Ok(())
 }
 
@@ -54,8 +67,7 @@ pub async fn run(arguments: &ServeArguments) -> Result<(), BridgeError> {
 /// The server fails.
 pub async fn serve(
     listener: Listener,
-    reflection: bool,
-    grace: Duration,
+    settings: &ServiceSettings,
     shutdown: &Shutdown,
 ) -> Result<(), ServeError> {
     warn!(
@@ -64,7 +76,8 @@ pub async fn serve(
     );
     let mut server = Server::new(Routes::default(), &[], proto::DESCRIPTORS);
     server.absent.push(SERVICE_NAME);
-    server.reflection = reflection;
-    server.grace = grace;
+    server.reflection = settings.reflection;
+    server.grace = settings.grace();
+    server.tls = settings.tls_files();
     server.serve(listener, shutdown).await
 }

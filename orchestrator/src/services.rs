@@ -116,10 +116,19 @@ impl BuildServices {
         Ok(repository::fetch(&self.shared.git, source, resolved, &directory, cancel).await?)
     }
 
-    /// The layout in which the members of the image are gathered.
+    /// Makes the layout in which the members of the image are gathered, unless
+    /// it is there. Must have come before work orders go out.
     ///
     /// # Errors
     /// The directory cannot be made.
+    pub async fn make_staging(&self) -> Result<Layout, Failure> {
+        Ok(Layout::create(staging_directory(&self.shared.work_directory, &self.stamp.build)).await?)
+    }
+
+    /// The layout in which the members of the image are gathered.
+    ///
+    /// # Errors
+    /// It was not made, or is gone.
     pub async fn staging(&self) -> Result<Layout, Failure> {
         open_staging(&self.shared.work_directory, &self.stamp.build).await
     }
@@ -155,11 +164,21 @@ impl BuildServices {
 }
 
 /// The staging layout of a build, also for uploads that come in beside the flow.
+/// Never makes it: an upload that is late must not bring back what the clean-up
+/// has removed.
 ///
 /// # Errors
-/// The directory cannot be made.
+/// It was not made, or is gone.
 pub async fn open_staging(work_directory: &Path, build: &BuildId) -> Result<Layout, Failure> {
-    Ok(Layout::create(build_directory(work_directory, build).join("image")).await?)
+    Layout::open(staging_directory(work_directory, build)).await.map_err(|error| {
+        Failure::from_error(FailureClass::Infrastructure, "orchestrator.no_staging", &error)
+            .with_advice("the build's files are gone; submit it again")
+    })
+}
+
+/// Where the staging layout of a build is.
+pub fn staging_directory(work_directory: &Path, build: &BuildId) -> PathBuf {
+    build_directory(work_directory, build).join("image")
 }
 
 /// The build's own directory.

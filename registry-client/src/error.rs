@@ -6,7 +6,7 @@ use std::{error::Error, fmt, io, path::PathBuf, time::Duration};
 
 use common::{
     failure::{Failure, FailureClass},
-    image::Digest,
+    image::{Digest, Tag},
     retry::Transient,
 };
 
@@ -193,6 +193,14 @@ pub enum RegistryError {
         /// What was asked of it.
         action: String,
     },
+    /// The registry lets nobody delete anything, so a tag cannot be taken away. It is as it was.
+    #[error("{place} allows no deletion: the tag {tag} stays")]
+    DeletionDisabled {
+        /// The repository.
+        place: String,
+        /// The tag.
+        tag: Tag,
+    },
     /// A file could not be read or written.
     #[error("cannot {action} {}", path.display())]
     File {
@@ -297,6 +305,12 @@ impl From<RegistryError> for Failure {
                 (Parent, "registry.platform_missing", "use an image that has it, or leave the platform out")
             }
             RegistryError::Unsupported { .. } => (Policy, "registry.unsupported", ""),
+            RegistryError::DeletionDisabled { .. } => (
+                Policy,
+                "registry.deletion_disabled",
+                "allow deletion in the registry's own settings (storage.delete.enabled of docker-registry), or take \
+                 the tag away by other means",
+            ),
             RegistryError::File { .. } => (
                 Infrastructure,
                 "registry.file",
@@ -349,6 +363,18 @@ mod tests {
             let failure = Failure::from(answer(status));
             assert_eq!((failure.code.as_str(), failure.class), (code, class), "{status}");
         }
+    }
+
+    #[test]
+    fn a_registry_without_deletion_is_named_with_the_way_out() {
+        let place = "r.example.org/x".to_owned();
+        let failure = Failure::from(RegistryError::DeletionDisabled { place, tag: "1.0".parse().unwrap() });
+        assert_eq!(
+            (failure.code.as_str(), failure.class),
+            ("registry.deletion_disabled", FailureClass::Policy)
+        );
+        assert!(failure.message.contains("r.example.org/x") && failure.message.contains("1.0"), "{failure}");
+        assert!(failure.advice.contains("storage.delete.enabled"), "{}", failure.advice);
     }
 
     #[test]

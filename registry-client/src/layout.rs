@@ -173,14 +173,22 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), RegistryError> {
     let fail = |source| file_error("write", path, source);
     let directory = path.parent().unwrap_or(Path::new("."));
     let uploads = directory.join(UPLOADS);
-    // A layout that another program made has none.
-    fs::create_dir_all(&uploads).map_err(fail)?;
+    make_uploads(&uploads).map_err(fail)?;
     let mut file = tempfile::Builder::new().prefix("new-").tempfile_in(uploads).map_err(fail)?;
     io::Write::write_all(&mut file, content).map_err(fail)?;
     make_readable(file.as_file()).map_err(fail)?;
     file.as_file().sync_all().map_err(fail)?;
     file.persist(path).map_err(|error| fail(error.error))?;
     sync_directory(directory).map_err(fail)
+}
+
+/// Makes the directory for what is being written: a layout that another program made has none. Nothing above it is
+/// made, so that a layout which was removed meanwhile does not come back in part.
+fn make_uploads(uploads: &Path) -> io::Result<()> {
+    match fs::create_dir(uploads) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
 }
 
 fn sync_directory(directory: &Path) -> io::Result<()> {

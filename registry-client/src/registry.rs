@@ -122,7 +122,7 @@ pub trait Registry: Send + Sync {
     /// All tags, in the registry's order.
     async fn tags(&self) -> Result<Vec<Tag>, RegistryError>;
 
-    /// Removes a tag; `false` if it was not there.
+    /// Removes a tag and nothing else: what it pointed to stays, with its other tags. `false` if it was not there.
     async fn delete_tag(&self, tag: &Tag) -> Result<bool, RegistryError>;
 
     /// Removes a manifest and the tags on it; `false` if it was not there.

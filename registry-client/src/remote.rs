@@ -154,7 +154,7 @@ impl Registry for Remote {
     }
 
     async fn delete_tag(&self, tag: &Tag) -> Result<bool, RegistryError> {
-        self.delete(&Selector::Tag(tag.clone())).await
+        self.remove_tag(tag).await
     }
 
     async fn delete_manifest(&self, digest: &Digest) -> Result<bool, RegistryError> {

@@ -196,7 +196,7 @@ async fn tags_come_in_pages_and_go_one_by_one() {
     assert!(remote.delete_manifest(&descriptor(b"{}").digest).await.unwrap());
     assert!(remote.tags().await.unwrap().is_empty());
     registry.add_fault(Fault::once(Method::DELETE, "/manifests/", Effect::Status(405, vec![], "")));
-    let refused = remote.delete_tag(&"1".parse().unwrap()).await.unwrap_err();
+    let refused = remote.delete_manifest(&descriptor(b"{}").digest).await.unwrap_err();
     assert!(matches!(refused, RegistryError::Unsupported { .. }), "{refused}");
 }
 

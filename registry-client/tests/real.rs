@@ -29,12 +29,16 @@ struct DockerRegistry {
 
 impl DockerRegistry {
     async fn start(more: &str) -> Self {
+        Self::with_deletion(true, more).await
+    }
+
+    async fn with_deletion(enabled: bool, more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let config = directory.path().join("config.yml");
         let text = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\n  delete: \
-             {{enabled: true}}\nhttp:\n  addr: 127.0.0.1:{port}\n{more}",
+             {{enabled: {enabled}}}\nhttp:\n  addr: 127.0.0.1:{port}\n{more}",
             directory.path().join("data").display()
         );
         std::fs::write(&config, text).unwrap();
@@ -97,12 +101,35 @@ async fn a_real_registry_takes_and_gives_everything() {
     assert!(in_pieces.has_blob(&blob).await.unwrap());
 
     assert_eq!(first.tags().await.unwrap(), ["1".parse().unwrap()]);
-    assert!(matches!(
-        first.delete_tag(&"1".parse().unwrap()).await,
-        Err(RegistryError::Unsupported { .. }) | Ok(true)
-    ));
     assert!(first.delete_manifest(&index.digest).await.unwrap());
     assert_eq!(first.manifest(&tag("1")).await.unwrap(), None);
+}
+
+#[tokio::test]
+#[ignore = "needs docker-registry"]
+async fn a_real_registry_loses_one_tag_and_nothing_else() {
+    let registry = DockerRegistry::start("").await;
+    let remote = remote(&registry.host, "team/tags");
+    let index = write_index(&remote, ManifestFormat::Docker, "1").await;
+    assert_eq!(write_index(&remote, ManifestFormat::Docker, "2").await, index);
+    assert!(remote.delete_tag(&"1".parse().unwrap()).await.unwrap());
+    assert!(!remote.delete_tag(&"1".parse().unwrap()).await.unwrap());
+    assert_eq!(remote.head_manifest(&tag("1")).await.unwrap(), None);
+    assert_eq!(remote.tags().await.unwrap(), ["2".parse().unwrap()]);
+    assert_eq!(remote.head_manifest(&tag("2")).await.unwrap().as_ref(), Some(&index));
+    verify(&remote, &index, Depth::Content).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs docker-registry"]
+async fn a_real_registry_without_deletion_keeps_the_tag() {
+    let registry = DockerRegistry::with_deletion(false, "").await;
+    let remote = remote(&registry.host, "a");
+    let index = write_index(&remote, ManifestFormat::Oci, "1").await;
+    let refused = remote.delete_tag(&"1".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::DeletionDisabled { .. }), "{refused}");
+    assert_eq!(remote.head_manifest(&tag("1")).await.unwrap(), Some(index));
+    assert!(!remote.delete_tag(&"2".parse().unwrap()).await.unwrap());
 }
 
 #[tokio::test]

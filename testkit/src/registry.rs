@@ -42,6 +42,20 @@ pub struct Options {
     pub max_body_bytes: Option<u64>,
     /// Tags on one page, whatever is asked for.
     pub tags_per_page: Option<usize>,
+    /// What may be deleted.
+    pub deletion: Deletion,
+}
+
+/// What a registry lets its users delete.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Deletion {
+    /// Manifests and single tags.
+    #[default]
+    Everything,
+    /// Manifests by digest, their tags with them; not a tag alone, as in docker-registry 2.8.
+    ByDigest,
+    /// Nothing.
+    Nothing,
 }
 
 /// A request as it came.

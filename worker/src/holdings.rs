@@ -53,6 +53,7 @@ struct HeldState {
     progress: Option<Progress>,
     outcome: Option<WorkOutcome>,
     stop_reason: Option<StopReason>,
+    deliveries: u64,
 }
 
 /// One work order that is held.
@@ -68,10 +69,11 @@ pub(crate) struct Held {
     stop: CancellationToken,
     state: Mutex<HeldState>,
     changed: Arc<Notify>,
+    settled: Arc<Notify>,
 }
 
 impl Held {
-    fn new(order: &WorkOrder, window: Window, changed: Arc<Notify>) -> Self {
+    fn new(order: &WorkOrder, window: Window, changed: Arc<Notify>, settled: Arc<Notify>) -> Self {
         Self {
             id: order.id.clone(),
             platform: order.platform.clone(),
@@ -80,6 +82,7 @@ impl Held {
             stop: CancellationToken::new(),
             state: Mutex::default(),
             changed,
+            settled,
         }
     }
 
@@ -125,6 +128,20 @@ impl Held {
     pub(crate) fn finish(&self, outcome: WorkOutcome) {
         self.state().outcome.get_or_insert(outcome);
         self.changed.notify_one();
+        self.settled.notify_waiters();
+    }
+
+    /// Takes a further delivery of the order: a new ticket, and whoever sends it
+    /// does not have the result.
+    fn deliver_again(&self, ticket: Secret) {
+        self.ticket.send_replace(ticket);
+        self.state().deliveries += 1;
+        self.changed.notify_one();
+    }
+
+    /// How often the order came again.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.state().deliveries
     }
 
     /// How the work ended, once it has.
@@ -151,7 +168,8 @@ pub(crate) struct Holdings {
     window: Window,
     held: Mutex<BTreeMap<WorkOrderId, Arc<Held>>>,
     changed: Arc<Notify>,
-    stored: Notify,
+    /// Something has ended or is stored.
+    settled: Arc<Notify>,
 }
 
 impl Holdings {
@@ -162,7 +180,7 @@ impl Holdings {
             window: Window::default(),
             held: Mutex::default(),
             changed: Arc::default(),
-            stored: Notify::new(),
+            settled: Arc::default(),
         }
     }
 
@@ -175,18 +193,20 @@ impl Holdings {
         &self.window
     }
 
-    /// Takes a work order in. One that is held already only gives its ticket.
+    /// Takes a work order in. One that is held already gives its ticket, and its
+    /// result is sent again.
     pub(crate) fn take(&self, order: &WorkOrder) -> Taken {
         let mut held = self.held();
         if let Some(known) = held.get(&order.id) {
-            known.ticket.send_replace(order.ticket.clone());
+            known.deliver_again(order.ticket.clone());
             return Taken::Adopted;
         }
         let running = held.values().filter(|held| held.outcome().is_none()).count();
         if running >= self.slots {
             return Taken::NoSlot;
         }
-        let new = Arc::new(Held::new(order, self.window.clone(), Arc::clone(&self.changed)));
+        let (changed, settled) = (Arc::clone(&self.changed), Arc::clone(&self.settled));
+        let new = Arc::new(Held::new(order, self.window.clone(), changed, settled));
         held.insert(order.id.clone(), Arc::clone(&new));
         Taken::New(new)
     }
@@ -208,7 +228,7 @@ impl Holdings {
             held.remove(id);
         }
         drop(held);
-        self.stored.notify_waiters();
+        self.settled.notify_waiters();
     }
 
     /// Asks everything that runs to stop.
@@ -225,14 +245,23 @@ impl Holdings {
 
     /// Waits until nothing is held any more.
     pub(crate) async fn emptied(&self) {
+        self.until(BTreeMap::is_empty).await;
+    }
+
+    /// Waits until nothing runs; there may be results that are not stored.
+    pub(crate) async fn idle(&self) {
+        self.until(|held| held.values().all(|held| held.outcome().is_some())).await;
+    }
+
+    async fn until(&self, condition: impl Fn(&BTreeMap<WorkOrderId, Arc<Held>>) -> bool) {
         loop {
-            let stored = self.stored.notified();
-            tokio::pin!(stored);
-            stored.as_mut().enable();
-            if self.held().is_empty() {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            if condition(&self.held()) {
                 return;
             }
-            stored.await;
+            settled.await;
         }
     }
 }

@@ -26,7 +26,7 @@ use common::{
     secret::{Secret, SecretFileError},
     service::{ConnectError, ConnectOptions, ServiceAddress, connect},
 };
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use scratch::ScratchError;
@@ -148,6 +148,7 @@ pub async fn run(settings: WorkerSettings, shutdown: CancellationToken) -> Resul
         shutdown: shutdown.clone(),
         grace: GRACE,
         holdings: Holdings::new(slots),
+        attached: watch::Sender::new(false),
     });
     let result = session.run().await;
     // Whoever follows the parent ends with the worker.

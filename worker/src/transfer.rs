@@ -1,8 +1,9 @@
 //! Calls that carry the content of a work order: context down, blobs up.
 //!
 //! The orchestrator may be restarted meanwhile. So a call is tried again for
-//! some minutes, and one whose ticket is refused waits for the new ticket that
-//! the orchestrator hands out when the worker has attached again.
+//! some minutes, also while the orchestrator does not know the work order yet,
+//! and one whose ticket is refused waits for the new ticket that comes when an
+//! orchestrator with another key hands the order out again.
 
 use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -83,14 +84,12 @@ impl TransferError {
         }
     }
 
-    /// Whether a new ticket could help: the orchestrator does not know the
-    /// ticket or, shortly after its start, the work order.
+    /// Whether a new ticket could help: the orchestrator does not accept this one.
     fn is_about_the_ticket(&self) -> bool {
         match self {
-            Self::Refused { status, .. } => matches!(
-                status.code(),
-                Code::Unauthenticated | Code::PermissionDenied | Code::NotFound | Code::FailedPrecondition
-            ),
+            Self::Refused { status, .. } => {
+                matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)
+            }
             _ => false,
         }
     }

@@ -1,10 +1,10 @@
 //! One worker's connection, from Welcome to its end.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use common::{
     log::LogRecord,
-    names::{WorkOrderId, WorkerId},
+    names::{BuildId, WorkOrderId, WorkerId},
     work::{WorkOutcome, WorkPhase},
 };
 use proto::{
@@ -15,11 +15,25 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::{ConnectionSettings, log_status, streams::Out};
+use super::{ConnectionSettings, log_status, store_status, streams::Out};
 use crate::{
-    pool::{Attachment, Credentials, ToWorker},
+    pool::{Attachment, Credentials, Pool, Progress, ToWorker},
     services::Services,
+    store::Store,
 };
+
+/// An attached worker. It is detached however its connection ends.
+struct Presence<'a> {
+    pool: &'a Pool,
+    worker: WorkerId,
+    epoch: u64,
+}
+
+impl Drop for Presence<'_> {
+    fn drop(&mut self) {
+        self.pool.detach(&self.worker, self.epoch);
+    }
+}
 
 pub(super) struct Connection {
     pub(super) services: Arc<Services>,
@@ -31,17 +45,20 @@ impl Connection {
     /// Serves the connection until either side ends it.
     pub(super) async fn serve(
         self,
-        hello: Credentials,
+        mut hello: Credentials,
         inbound: Streaming<v1::AttachRequest>,
         out: Out<v1::AttachResponse>,
     ) -> Result<(), Status> {
         let platforms: Vec<&str> = hello.platforms.iter().map(common::platform::Platform::as_str).collect();
         tracing::info!(worker = %hello.id, ?platforms, slots = hello.slots, engine = hello.engine, "worker attached");
+        (hello.held, hello.unknown) = sort_held(&self.services.store, hello.held).await?;
         self.say(&out, Down::Welcome(self.welcome())).await?;
-        let attachment = self.services.pool.attach(hello);
-        let (worker, epoch) = (attachment.worker.clone(), attachment.epoch);
+        let pool = &self.services.pool;
+        let attachment = pool.attach(hello);
+        let worker = attachment.worker.clone();
+        let presence = Presence { pool, worker: worker.clone(), epoch: attachment.epoch };
         let ending = self.exchange(attachment, inbound, &out).await;
-        self.services.pool.detach(&worker, epoch);
+        drop(presence);
         let reason = ending.as_ref().err().map_or("closed", |status| status.message());
         tracing::info!(%worker, reason, "worker detached");
         ending
@@ -54,7 +71,6 @@ impl Connection {
         out: &Out<v1::AttachResponse>,
     ) -> Result<(), Status> {
         let worker = attachment.worker.clone();
-        let mut phases = HashMap::new();
         loop {
             tokio::select! {
                 message = timeout(self.settings.heartbeat_timeout, inbound.message()) => {
@@ -63,7 +79,7 @@ impl Connection {
                         return Err(Status::deadline_exceeded(format!("nothing was heard for {seconds} s")));
                     };
                     match message?.map(|request| request.message) {
-                        Some(Some(message)) => self.hear(&worker, message, &mut phases, out).await?,
+                        Some(Some(message)) => self.hear(&worker, message, out).await?,
                         Some(None) => return Err(Status::invalid_argument("an empty message: is this worker newer?")),
                         None => return Ok(()),
                     }
@@ -85,7 +101,6 @@ impl Connection {
         &self,
         worker: &WorkerId,
         message: Up,
-        phases: &mut HashMap<WorkOrderId, WorkPhase>,
         out: &Out<v1::AttachResponse>,
     ) -> Result<(), Status> {
         match message {
@@ -93,15 +108,14 @@ impl Connection {
             Up::Hello(_) => Err(Status::invalid_argument("Hello comes only once")),
             Up::Logs(batch) => self.store_logs(worker, batch, out).await,
             Up::Progress(progress) => {
-                let (order, phase, ..): (WorkOrderId, WorkPhase, u64, u64) = progress.try_into()?;
-                if phases.insert(order.clone(), phase) != Some(phase) {
+                let (order, phase, done, total): (WorkOrderId, WorkPhase, u64, u64) = progress.try_into()?;
+                if self.services.pool.note_progress(worker, &order, Progress { phase, done, total }) {
                     tracing::debug!(%worker, %order, ?phase, "progress");
                 }
                 Ok(())
             }
             Up::Result(result) => {
                 let (order, outcome): (WorkOrderId, WorkOutcome) = result.try_into()?;
-                phases.remove(&order);
                 if self.services.pool.finish(worker, &order, outcome) {
                     return Ok(());
                 }
@@ -153,6 +167,24 @@ impl Connection {
     }
 }
 
+/// Parts the orders that a worker says it holds: those of builds that are under
+/// way, which give it rights, and the others.
+async fn sort_held(
+    store: &Store,
+    held: BTreeSet<WorkOrderId>,
+) -> Result<(BTreeSet<WorkOrderId>, BTreeSet<WorkOrderId>), Status> {
+    let builds: BTreeSet<BuildId> = held.iter().filter_map(WorkOrderId::build).collect();
+    let mut unfinished = BTreeSet::new();
+    for build in builds {
+        let history = store.history(&build).await.map_err(store_status)?;
+        if history.is_some_and(|history| !history.state.is_final()) {
+            unfinished.insert(build);
+        }
+    }
+    let under_way = |order: &WorkOrderId| order.build().is_some_and(|build| unfinished.contains(&build));
+    Ok(held.into_iter().partition(under_way))
+}
+
 fn down(message: ToWorker) -> Down {
     match message {
         ToWorker::Order(order) => Down::WorkOrder((*order).into()),
@@ -162,5 +194,40 @@ fn down(message: ToWorker) -> Down {
         ToWorker::ResultStored(order) => {
             Down::ResultStored(v1::ResultStored { work_order_id: order.to_string() })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::{
+        flow::{
+            event::EventKind,
+            state::{BuildState, Command},
+        },
+        request::BuildRequest,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_orders_of_builds_that_are_under_way_give_rights() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).await.unwrap();
+        let request = BuildRequest::new("https://git.example.org/hello.git", Some("main"));
+        let under_way = store.create(&request, None).await.unwrap().id;
+        let ended = store.create(&request, None).await.unwrap().id;
+        store.command(&ended, Command::Claim).await.unwrap();
+        store.command(&ended, Command::Finish).await.unwrap();
+        let (state, later_failures) = (BuildState::Succeeded, vec![]);
+        let event = EventKind::Ended { state, failure: None, later_failures, result: None };
+        store.append(&ended, vec![event]).await.unwrap();
+
+        let platform = "x86_64".parse().unwrap();
+        let of = |build: &BuildId| WorkOrderId::derive(build, &platform, 1);
+        let wanted = of(&under_way);
+        let unwanted: BTreeSet<WorkOrderId> =
+            [of(&ended), of(&"bld_invented".parse().unwrap()), "wo_x".parse().unwrap()].into();
+        let held = unwanted.iter().cloned().chain([wanted.clone()]).collect();
+        assert_eq!(sort_held(&store, held).await.unwrap(), ([wanted].into(), unwanted));
     }
 }

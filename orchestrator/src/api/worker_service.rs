@@ -13,9 +13,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Access, attach, streams, uploads};
-use crate::{pool::Credentials, services::Services};
+use crate::{
+    pool::{Credentials, Progress},
+    services::Services,
+};
 
 const MAX_SLOTS: u32 = 256;
+/// Orders that a worker may hold; nearly all of them wait for their builds to end.
+const MAX_HELD: usize = 1000;
 
 /// How connections of workers are kept.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +62,9 @@ impl WorkerApi {
         self.services
             .pool
             .order(&id)
-            .ok_or_else(|| Status::failed_precondition(format!("{id} is not under way (any more)")))
+            // After a restart the build may not have come to it yet, so the
+            // worker should ask again; if it is over, the worker is told to stop.
+            .ok_or_else(|| Status::unavailable(format!("{id} is not under way")))
     }
 }
 
@@ -136,6 +143,11 @@ impl WorkerService for WorkerApi {
             id: worker.credentials.id.to_string(),
             platforms: worker.credentials.platforms.iter().map(ToString::to_string).collect(),
             slots: u32::try_from(worker.credentials.slots).unwrap_or(u32::MAX),
+            progress: worker
+                .progress
+                .into_iter()
+                .map(|(order, Progress { phase, done, total })| (order, phase, done, total).into())
+                .collect(),
             work_order_ids: worker.busy.iter().map(ToString::to_string).collect(),
             host: worker.credentials.host,
             version: worker.credentials.version,
@@ -168,6 +180,9 @@ fn credentials(hello: v1::Hello) -> Result<Credentials, Status> {
     if hello.slots == 0 || hello.slots > MAX_SLOTS {
         return Err(BadField::new("slots", format!("expected 1 to {MAX_SLOTS}")).into());
     }
+    if hello.held.len() > MAX_HELD {
+        return Err(BadField::new("held", format!("at most {MAX_HELD}")).into());
+    }
     let held = hello
         .held
         .iter()
@@ -181,5 +196,6 @@ fn credentials(hello: v1::Hello) -> Result<Credentials, Status> {
         host: hello.host,
         engine: hello.engine,
         held,
+        unknown: BTreeSet::new(),
     })
 }

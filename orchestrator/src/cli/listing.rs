@@ -162,6 +162,7 @@ mod tests {
             version: "0.1.0".into(),
             engine: "Docker 20.10.24".into(),
             attached_at: samples::at(0),
+            progress: vec![],
         };
         let now = Timestamp::new(samples::BEGIN + 300, 0).unwrap();
         let lines = workers(&[worker], now, Dress { colour: false, width: None });

@@ -7,6 +7,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs::File,
+    io::SeekFrom,
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
@@ -16,6 +17,7 @@ use std::{
 use common::{names::WorkerId, platform::Platform, service::Shutdown};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
+    io::{AsyncReadExt as _, AsyncSeekExt as _},
     process::{Child, Command},
     time::timeout,
 };
@@ -25,8 +27,11 @@ use crate::pool::Pool;
 
 /// How often a worker is started for a platform before it is given up.
 const MAX_STARTS: u32 = 3;
-/// How long a worker may take to stop before it is killed.
-const STOP_DEADLINE: Duration = Duration::from_secs(20);
+/// How long a worker may take to stop before it is killed: more than the 20
+/// seconds it gives its builds, less than the orchestrator's own grace.
+const STOP_DEADLINE: Duration = Duration::from_secs(25);
+/// Bytes at the end of a log in which its last line is looked for.
+const TAIL: u64 = 4096;
 /// A worker that lived this long had started well.
 const STARTED_WELL: Duration = Duration::from_secs(30);
 
@@ -107,7 +112,7 @@ impl Launcher {
 async fn keep_running(inner: Arc<Inner>, platform: Platform) {
     loop {
         let id = WorkerId::generate("local");
-        let log = inner.settings.directory.join(format!("{id}.log"));
+        let log = inner.settings.directory.join(format!("{platform}.log"));
         let begun = tokio::time::Instant::now();
         let ending = run(&inner, &platform, &id, &log).await;
         inner.pool.bury(&id, &ending);
@@ -126,7 +131,7 @@ async fn keep_running(inner: Arc<Inner>, platform: Platform) {
         };
         if failed >= MAX_STARTS {
             let reason =
-                format!("a local worker for {platform} ended {failed} times: {ending}{}", tail(&log));
+                format!("a local worker for {platform} ended {failed} times: {ending}{}", tail(&log).await);
             inner.pool.give_up(&platform, &reason);
             return;
         }
@@ -167,7 +172,7 @@ async fn end(child: &mut Child) -> String {
 fn start(inner: &Inner, platform: &Platform, id: &WorkerId, log: &Path) -> std::io::Result<Child> {
     let settings = &inner.settings;
     std::fs::create_dir_all(&settings.directory)?;
-    let log = File::create(log)?;
+    let log = new_log(log)?;
     let mut command = Command::new(&settings.program);
     command
         .arg("--orchestrator")
@@ -186,9 +191,9 @@ fn start(inner: &Inner, platform: &Platform, id: &WorkerId, log: &Path) -> std::
         .stdout(Stdio::null())
         .stderr(Stdio::from(log))
         // The terminal's Ctrl-C reaches the orchestrator, which then stops its
-        // workers in order; it must not reach them directly.
-        .process_group(0)
-        .kill_on_drop(true);
+        // workers in order; it must not reach them directly. A worker that is left
+        // behind sees that and ends in order too, so it is not killed with its handle.
+        .process_group(0);
     if let Some(token) = &settings.token_file {
         command.arg("--token-file").arg(token);
     }
@@ -209,8 +214,31 @@ fn describe(status: std::io::Result<std::process::ExitStatus>) -> String {
     }
 }
 
-/// The last line of a worker's log, for the reason of its end.
-fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    text.lines().last().map_or_else(String::new, |line| format!("; its last words: {line}"))
+/// An empty log; the one of the worker before is kept beside it, and no older one.
+fn new_log(path: &Path) -> std::io::Result<File> {
+    match std::fs::rename(path, path.with_extension("log.1")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::create(path)
 }
+
+/// The last line of a worker's log, for the reason of its end.
+async fn tail(log: &Path) -> String {
+    let text = last_bytes(log).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    last.map_or_else(String::new, |line| format!("; its last words: {line}"))
+}
+
+async fn last_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = tokio::fs::File::open(path).await?;
+    let length = file.metadata().await?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).await?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

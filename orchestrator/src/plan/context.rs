@@ -8,7 +8,6 @@ use common::{
 };
 use serde::Serialize;
 
-use super::source::STOP_THREADS;
 use crate::{
     repository::{ResolvedSource, context::write_context},
     services::BuildServices,
@@ -31,7 +30,7 @@ impl Step<BuildServices> for MakeContext<'_> {
     type Output = Descriptor;
 
     fn policy(&self) -> Policy {
-        Policy { timeout: std::time::Duration::from_secs(1800), grace: STOP_THREADS, ..Policy::default() }
+        Policy { timeout: std::time::Duration::from_secs(1800), grace: super::STOP_TIME, ..Policy::default() }
     }
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Descriptor, Failure> {

@@ -16,6 +16,8 @@ mod source;
 mod tags;
 mod value;
 
+use std::time::Duration;
+
 pub use context::MakeContext;
 pub use decide::decide;
 pub use destinations::CheckDestinations;
@@ -26,3 +28,7 @@ pub use settings::FreezeSettings;
 pub use source::{FetchSource, ResolveSource};
 pub use tags::Tags;
 pub use value::{Plan, PlatformPlan, Target};
+
+/// How long work on the build's directory may take to stop by itself when it is
+/// cancelled, so that it has ended when the directory is removed.
+const STOP_TIME: Duration = Duration::from_secs(10);

@@ -11,7 +11,6 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::source::STOP_THREADS;
 use crate::{
     repository::{
         ResolvedSource, SourceError, SourceTree,
@@ -58,7 +57,7 @@ impl Step<BuildServices> for ReadRepository<'_> {
     type Output = RepositoryFacts;
 
     fn policy(&self) -> Policy {
-        Policy { grace: STOP_THREADS, ..Policy::default() }
+        Policy { grace: super::STOP_TIME, ..Policy::default() }
     }
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<RepositoryFacts, Failure> {

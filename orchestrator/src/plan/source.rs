@@ -14,11 +14,6 @@ use crate::{
     services::BuildServices,
 };
 
-/// How long a thread that works on files may take to notice that its step was
-/// cancelled. A step that is dropped earlier leaves it writing while the build's
-/// directory is removed.
-pub(super) const STOP_THREADS: Duration = Duration::from_secs(5);
-
 /// Asks the remote which commit is meant. Everything later uses that commit,
 /// wherever the branch goes meanwhile.
 #[derive(Serialize)]
@@ -76,6 +71,6 @@ fn network_policy() -> Policy {
         attempts: 4,
         wait: Duration::from_secs(5),
         timeout: Duration::from_secs(1800),
-        grace: STOP_THREADS,
+        grace: super::STOP_TIME,
     }
 }

@@ -17,6 +17,7 @@ impl Pool {
     /// Looks after the pool until `stop` fires: lost connections become lost
     /// workers, and orders that no build asks for are stopped.
     pub async fn look_after(self, stop: CancellationToken) {
+        self.lock().ending = stop.clone();
         let mut orphans = Orphans::new();
         let mut rounds = tokio::time::interval(ROUND);
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -33,6 +34,10 @@ impl Pool {
         for entry in state.orders.values_mut() {
             entry.expire(now);
         }
+        for member in state.members.values_mut() {
+            member.tell_untold();
+        }
+        state.early_results.expire(now, self.settings.reattach_window);
         let unclaimed: Vec<(WorkerId, WorkOrderId)> = state
             .members
             .values()
@@ -44,9 +49,9 @@ impl Pool {
             let since = *orphans.entry(key.clone()).or_insert(now);
             if now.duration_since(since) >= self.settings.reattach_window {
                 let (worker, order) = key;
-                let finished = state.early_results.remove(&order).is_some();
+                let _expired = state.early_results.take(&order);
                 if let Some(member) = state.members.get_mut(&worker) {
-                    member.forget(&order, finished);
+                    member.forget(&order);
                 }
             }
         }

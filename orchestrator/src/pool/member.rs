@@ -1,14 +1,31 @@
 //! One attached worker in the pool.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use common::{
     names::{WorkOrderId, WorkerId},
     platform::Platform,
-    work::WorkOrder,
+    work::{WorkOrder, WorkPhase},
 };
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
+
+/// How long a worker that has less room than it said is left alone.
+const REST: Duration = Duration::from_secs(5);
+
+/// How far a worker is with an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What it does.
+    pub phase: WorkPhase,
+    /// Done so far, in bytes or, while building, in instructions.
+    pub done: u64,
+    /// Of how many; 0 when not known.
+    pub total: u64,
+}
 
 /// What the pool tells a worker.
 #[derive(Debug)]
@@ -41,8 +58,11 @@ pub struct Credentials {
     pub host: String,
     /// Its engine.
     pub engine: String,
-    /// Orders it still holds.
+    /// Orders it still holds, of builds that are under way.
     pub held: BTreeSet<WorkOrderId>,
+    /// Orders it says it holds, of builds that have ended or never were. They
+    /// give it no rights; it is told to stop them.
+    pub unknown: BTreeSet<WorkOrderId>,
 }
 
 /// One connection of a worker.
@@ -62,6 +82,8 @@ pub struct WorkerView {
     pub credentials: Credentials,
     /// Orders it works on.
     pub busy: Vec<WorkOrderId>,
+    /// How far it is with them, as far as it said.
+    pub progress: Vec<(WorkOrderId, Progress)>,
     /// Since when it is attached.
     pub attached_at: Timestamp,
 }
@@ -70,12 +92,19 @@ pub(super) struct Member {
     pub(super) id: WorkerId,
     pub(super) platforms: BTreeSet<Platform>,
     pub(super) epoch: u64,
-    /// Orders that take a place.
-    pub(super) busy: BTreeSet<WorkOrderId>,
-    /// Orders that the worker remembers: those it works on, and those whose
+    /// Orders that take a place: the worker has not answered yet, even if its
+    /// answer will not count.
+    busy: BTreeSet<WorkOrderId>,
+    /// Orders that the worker may speak for: those it works on, and those whose
     /// result it was not yet told to be stored.
     pub(super) held: BTreeSet<WorkOrderId>,
-    pub(super) attached_at: Timestamp,
+    /// Orders it should forget and could not be told so.
+    untold: BTreeSet<WorkOrderId>,
+    /// It goes away: it gets nothing new.
+    pub(super) leaving: bool,
+    rests_until: Option<Instant>,
+    progress: BTreeMap<WorkOrderId, Progress>,
+    attached_at: Timestamp,
     outbound: mpsc::Sender<ToWorker>,
     credentials: Credentials,
 }
@@ -89,16 +118,29 @@ impl Member {
             id: credentials.id.clone(),
             platforms: credentials.platforms.clone(),
             epoch,
-            busy: BTreeSet::new(),
+            // Those that have ended are answered at once, which frees their places.
+            busy: credentials.held.union(&credentials.unknown).cloned().collect(),
             held: credentials.held.clone(),
+            untold: BTreeSet::new(),
+            leaving: false,
+            rests_until: None,
+            progress: BTreeMap::new(),
             attached_at: Timestamp::now(),
             outbound,
             credentials,
         }
     }
 
+    /// Whether it takes orders for a platform, now or later.
+    pub(super) fn serves(&self, platform: &Platform) -> bool {
+        !self.leaving && self.platforms.contains(platform)
+    }
+
     /// Free places.
-    pub(super) fn free(&self) -> usize {
+    pub(super) fn free(&self, now: Instant) -> usize {
+        if self.leaving || self.rests_until.is_some_and(|until| now < until) {
+            return 0;
+        }
         self.credentials.slots.saturating_sub(self.busy.len())
     }
 
@@ -108,19 +150,54 @@ impl Member {
         if given {
             self.busy.insert(order.id.clone());
             self.held.insert(order.id.clone());
+            self.untold.remove(&order.id);
         }
         given
     }
 
-    /// Ends the worker's memory of an order.
-    pub(super) fn forget(&mut self, order: &WorkOrderId, finished: bool) {
+    /// The worker has answered, whatever the answer: the place is free.
+    pub(super) fn answered(&mut self, order: &WorkOrderId) {
         self.busy.remove(order);
+        self.progress.remove(order);
+    }
+
+    /// Leaves the worker alone for a while, or until a place gets free.
+    pub(super) fn rest(&mut self) {
+        self.rests_until = Some(Instant::now() + REST);
+    }
+
+    /// A place got free.
+    pub(super) fn is_rested(&mut self) {
+        self.rests_until = None;
+    }
+
+    /// Notes how far an order is. `true` when a new phase began.
+    pub(super) fn note_progress(&mut self, order: &WorkOrderId, progress: Progress) -> bool {
+        let known = self.busy.contains(order) && self.held.contains(order);
+        known
+            && self
+                .progress
+                .insert(order.clone(), progress)
+                .is_none_or(|earlier| earlier.phase != progress.phase)
+    }
+
+    /// Ends the worker's memory of an order. If it still works on it, it is told
+    /// to stop, and its place is taken until it has.
+    pub(super) fn forget(&mut self, order: &WorkOrderId) {
         self.held.remove(order);
-        if !finished {
-            let reason = "the build has ended or went on without this worker".to_owned();
-            self.send(ToWorker::Cancel { order: order.clone(), reason });
+        let reason = "the build has ended or went on without this worker".to_owned();
+        let stopped =
+            !self.busy.contains(order) || self.send(ToWorker::Cancel { order: order.clone(), reason });
+        if !stopped || !self.send(ToWorker::ResultStored(order.clone())) {
+            self.untold.insert(order.clone());
         }
-        self.send(ToWorker::ResultStored(order.clone()));
+    }
+
+    /// Says again what found no room in the connection.
+    pub(super) fn tell_untold(&mut self) {
+        for order in std::mem::take(&mut self.untold) {
+            self.forget(&order);
+        }
     }
 
     pub(super) fn send(&self, message: ToWorker) -> bool {
@@ -131,6 +208,7 @@ impl Member {
         WorkerView {
             credentials: self.credentials.clone(),
             busy: self.busy.iter().cloned().collect(),
+            progress: self.progress.iter().map(|(order, progress)| (order.clone(), *progress)).collect(),
             attached_at: self.attached_at,
         }
     }

@@ -9,14 +9,15 @@
 //! orders it still holds. Only after the window for that has passed, or when
 //! its process is known to be dead, is the order reported as lost.
 
+mod early;
 mod janitor;
 mod member;
 mod order;
 mod placement;
+mod state;
 mod ticket;
 
 use std::{
-    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -28,12 +29,13 @@ use common::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-pub use member::{Attachment, Credentials, ToWorker, WorkerView};
+pub use member::{Attachment, Credentials, Progress, ToWorker, WorkerView};
 pub use order::{Submission, Update};
 pub use ticket::TicketMaker;
 
 use member::Member;
 use order::{Entry, Place};
+use state::State;
 
 /// How patient the pool is.
 #[derive(Debug, Clone, Copy)]
@@ -49,17 +51,6 @@ pub struct Pool {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Default)]
-struct State {
-    members: BTreeMap<WorkerId, Member>,
-    orders: HashMap<WorkOrderId, Entry>,
-    /// Results of orders that no step has asked for (yet): after a restart a
-    /// worker can be faster than the build's own recovery.
-    early_results: HashMap<WorkOrderId, (WorkerId, WorkOutcome)>,
-    next_epoch: u64,
-    next_turn: u64,
-}
-
 impl Pool {
     /// An empty pool.
     pub fn new(settings: PoolSettings) -> Self {
@@ -73,20 +64,25 @@ impl Pool {
         let id = order.id.clone();
         let mut state = self.lock();
         state.next_turn += 1;
-        let expected_until = expect_holder.then(|| Instant::now() + self.settings.reattach_window);
+        let window = self.settings.reattach_window;
+        let expected_until = expect_holder.then(|| Instant::now() + window);
         let turn = state.next_turn;
-        state.orders.insert(id.clone(), Entry::new(order, turn, expected_until, updates));
-        if let Some((worker, outcome)) = state.early_results.remove(&id) {
-            state.finish(&id, &worker, outcome);
+        let mut entry = Entry::new(order, turn, expected_until, updates);
+        if let Some((worker, outcome)) = state.early_results.take(&id) {
+            entry.conclude(&worker, outcome);
+            state.orders.insert(id.clone(), entry);
         } else {
-            state.adopt(&id);
+            state.orders.insert(id.clone(), entry);
+            state.claim_for_holders(&id);
+            state.explain_expectation(&id, window);
             state.dispatch();
         }
         drop(state);
-        Submission { id, updates: receiver, pool: self.clone() }
+        Submission { id, turn, updates: receiver, pool: self.clone(), kept: false }
     }
 
-    /// Lets a worker in. An older connection of the same worker is closed.
+    /// Lets a worker in. An older connection of the same worker is closed, and
+    /// what was sent to it there and the worker does not have is lost.
     pub fn attach(&self, hello: Credentials) -> Attachment {
         let mut state = self.lock();
         state.next_epoch += 1;
@@ -94,9 +90,19 @@ impl Pool {
         let (outbound, inbound) = mpsc::channel(Member::OUTBOUND_CAPACITY);
         let id = hello.id.clone();
         let held: Vec<_> = hello.held.iter().cloned().collect();
-        state.members.insert(id.clone(), Member::new(hello, epoch, outbound));
+        let unknown: Vec<_> = hello.unknown.iter().cloned().collect();
+        for (order, entry) in &mut state.orders {
+            if !hello.held.contains(order) {
+                entry.lose_worker(&id, "it came back without it");
+            }
+        }
+        let mut member = Member::new(hello, epoch, outbound);
+        for order in &unknown {
+            member.forget(order);
+        }
+        state.members.insert(id.clone(), member);
         for order in &held {
-            state.adopt(order);
+            state.claim(order, &id);
         }
         state.dispatch();
         Attachment { worker: id, epoch, inbound }
@@ -127,7 +133,7 @@ impl Pool {
     /// There will be no worker for a platform: orders that wait for one end.
     pub fn give_up(&self, platform: &Platform, reason: &str) {
         let mut state = self.lock();
-        let served = state.members.values().any(|member| member.platforms.contains(platform));
+        let served = state.members.values().any(|member| member.serves(platform));
         for entry in state.orders.values_mut() {
             if !served && entry.order.platform == *platform {
                 entry.give_up(reason);
@@ -135,23 +141,19 @@ impl Pool {
         }
     }
 
-    /// A worker has answered. `false` when the order is not (or no longer) its.
+    /// A worker has answered. `false` when the order is not (or no longer) its:
+    /// it may forget the result.
     pub fn finish(&self, worker: &WorkerId, order: &WorkOrderId, outcome: WorkOutcome) -> bool {
         let mut state = self.lock();
-        if let Some(member) = state.members.get_mut(worker) {
-            member.busy.remove(order);
-        }
-        let taken = if state.orders.contains_key(order) {
-            state.finish(order, worker, outcome)
-        } else {
-            let holds = state.members.get(worker).is_some_and(|member| member.held.contains(order));
-            if holds {
-                state.early_results.insert(order.clone(), (worker.clone(), outcome));
-            }
-            holds
-        };
+        let taken = state.finish(worker, order, outcome);
         state.dispatch();
         taken
+    }
+
+    /// Notes how far a worker is with an order. `true` when a new phase began.
+    pub fn note_progress(&self, worker: &WorkerId, order: &WorkOrderId, progress: Progress) -> bool {
+        let mut state = self.lock();
+        state.members.get_mut(worker).is_some_and(|member| member.note_progress(order, progress))
     }
 
     /// Whether a worker may speak for a work order.
@@ -180,24 +182,21 @@ impl Pool {
     /// are stored, and to stop whatever they still do.
     pub fn release(&self, build: &BuildId) {
         let mut state = self.lock();
-        let State { members, orders, early_results, .. } = &mut *state;
         let ours = |id: &WorkOrderId| id.build().as_ref() == Some(build);
-        for member in members.values_mut() {
+        for member in state.members.values_mut() {
             let known: Vec<_> = member.held.iter().filter(|id| ours(id)).cloned().collect();
             for order in known {
-                let finished = early_results.contains_key(&order)
-                    || orders.get(&order).is_none_or(|entry| matches!(entry.place, Place::Done));
-                member.forget(&order, finished);
+                member.forget(&order);
             }
         }
-        orders.retain(|id, _| !ours(id));
-        early_results.retain(|id, _| !ours(id));
+        state.orders.retain(|id, _| !ours(id));
+        state.early_results.retain(|id| !ours(id));
         state.dispatch();
     }
 
-    /// Whether a worker for this platform is attached, busy or not.
+    /// Whether a worker for this platform is attached and stays, busy or not.
     pub fn has_worker_for(&self, platform: &Platform) -> bool {
-        self.lock().members.values().any(|member| member.platforms.contains(platform))
+        self.lock().members.values().any(|member| member.serves(platform))
     }
 
     /// Attached workers, for people.
@@ -205,53 +204,13 @@ impl Pool {
         self.lock().members.values().map(Member::view).collect()
     }
 
+    /// Nobody follows an order any more.
+    fn abandon(&self, order: &WorkOrderId, turn: u64) {
+        self.lock().abandon(order, turn);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Gives waiting orders to free workers, oldest first.
-    fn dispatch(&mut self) {
-        let mut waiting: Vec<(u64, WorkOrderId)> = self
-            .orders
-            .iter()
-            .filter(|(_, entry)| matches!(entry.place, Place::Waiting))
-            .map(|(id, entry)| (entry.turn, id.clone()))
-            .collect();
-        waiting.sort();
-        for (position, (_, id)) in waiting.into_iter().enumerate() {
-            let Some(entry) = self.orders.get_mut(&id) else { continue };
-            match placement::choose(self.members.values(), &entry.order.platform) {
-                Ok(worker) => {
-                    let Some(member) = self.members.get_mut(&worker) else { continue };
-                    if member.give(&entry.order) {
-                        entry.assign(worker);
-                    }
-                }
-                Err(reason) => entry.wait(format!("{reason} (position {})", position + 1)),
-            }
-        }
-    }
-
-    /// Looks whether an attached worker already holds an order that waits.
-    fn adopt(&mut self, id: &WorkOrderId) {
-        let Some(entry) = self.orders.get_mut(id) else { return };
-        let Some(member) = self.members.values_mut().find(|member| member.held.contains(id)) else {
-            return;
-        };
-        if entry.reattach(&member.id) {
-            member.busy.insert(id.clone());
-            // The worker keeps building; the order again brings it a ticket
-            // that this process accepts.
-            member.send(ToWorker::Order(Box::new(entry.order.clone())));
-        } else if !matches!(entry.place, Place::Done) {
-            member.forget(id, false);
-        }
-    }
-
-    fn finish(&mut self, id: &WorkOrderId, worker: &WorkerId, outcome: WorkOutcome) -> bool {
-        self.orders.get_mut(id).is_some_and(|entry| entry.finish(worker, outcome))
     }
 }
 

@@ -25,16 +25,19 @@ pub enum Update {
     Finished(WorkerId, Box<WorkOutcome>),
 }
 
-/// A submitted work order. Dropping it takes the order out of the pool.
+/// A submitted work order. Dropping it before its end takes the order out of
+/// the pool: nobody gets it, and a worker that has it is told to stop.
 pub struct Submission {
     pub(super) id: WorkOrderId,
+    pub(super) turn: u64,
     pub(super) updates: mpsc::Receiver<Update>,
     pub(super) pool: Pool,
+    pub(super) kept: bool,
 }
 
 impl Submission {
-    /// Updates that may be unread. An order changes hands a few times at most;
-    /// what does not fit is a repeated reason for waiting.
+    /// Updates that may be unread. Reasons for waiting are the first that find
+    /// no room, and the last update always finds some.
     pub(super) const CAPACITY: usize = 32;
 
     /// The next update; `None` after the last one.
@@ -45,6 +48,20 @@ impl Submission {
     /// Asks the worker that has the order to stop. `false` when nobody has it.
     pub fn cancel(&self, reason: &str) -> bool {
         self.pool.cancel(&self.id, reason)
+    }
+
+    /// Stops following, and leaves the order where it is: it will be submitted
+    /// again.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Submission {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.pool.abandon(&self.id, self.turn);
+        }
     }
 }
 
@@ -59,8 +76,10 @@ pub(super) enum Place {
     With(WorkerId),
     /// With a worker whose connection broke; it may come back until then.
     Detached(WorkerId, Instant),
-    /// The last update was sent.
-    Done,
+    /// This worker's answer was taken; it may say it again.
+    Finished(WorkerId),
+    /// Over without an answer: lost, hopeless or abandoned.
+    Ended,
 }
 
 pub(super) struct Entry {
@@ -94,6 +113,7 @@ impl Entry {
     }
 
     pub(super) fn assign(&mut self, worker: WorkerId) {
+        self.last_reason.clear();
         self.place = Place::With(worker.clone());
         self.tell(Update::Assigned(worker));
     }
@@ -101,11 +121,13 @@ impl Entry {
     /// A worker says that it holds this order. `true` when that is right.
     pub(super) fn reattach(&mut self, worker: &WorkerId) -> bool {
         let rightful = match &self.place {
-            Place::Expected(_) => true,
+            // Better with the one who has begun than with anybody else.
+            Place::Expected(_) | Place::Waiting => true,
             Place::Detached(holder, _) | Place::With(holder) => holder == worker,
-            Place::Waiting | Place::Done => false,
+            Place::Finished(_) | Place::Ended => false,
         };
         if rightful {
+            self.last_reason.clear();
             self.place = Place::With(worker.clone());
             self.tell(Update::Reattached(worker.clone()));
         }
@@ -118,16 +140,34 @@ impl Entry {
         }
     }
 
+    /// The worker did not take it after all.
+    pub(super) fn put_back(&mut self, worker: &WorkerId) {
+        if self.is_with(worker) {
+            self.place = Place::Waiting;
+        }
+    }
+
+    /// Nobody follows it any more. The attached worker that has it, if any.
+    pub(super) fn abandon(&mut self) -> Option<WorkerId> {
+        if matches!(self.place, Place::Finished(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut self.place, Place::Ended) {
+            Place::With(worker) => Some(worker),
+            _ => None,
+        }
+    }
+
     pub(super) fn lose_worker(&mut self, worker: &WorkerId, reason: &str) {
         if self.is_with(worker) {
-            self.place = Place::Done;
+            self.place = Place::Ended;
             self.tell(Update::Lost(worker.clone(), reason.to_owned()));
         }
     }
 
     pub(super) fn give_up(&mut self, reason: &str) {
         if matches!(self.place, Place::Waiting | Place::Expected(_)) {
-            self.place = Place::Done;
+            self.place = Place::Ended;
             self.tell(Update::Hopeless(reason.to_owned()));
         }
     }
@@ -144,24 +184,38 @@ impl Entry {
         }
     }
 
+    /// A worker's answer. `false` when the order is not its.
     pub(super) fn finish(&mut self, worker: &WorkerId, outcome: WorkOutcome) -> bool {
-        let rightful = match &self.place {
-            Place::With(holder) | Place::Detached(holder, _) => holder == worker,
-            Place::Expected(_) => true,
-            Place::Waiting => false,
+        match &self.place {
+            Place::With(holder) | Place::Detached(holder, _) if holder == worker => {
+                self.conclude(worker, outcome);
+                true
+            }
             // Said again after a broken connection.
-            Place::Done => return true,
-        };
-        if rightful {
-            self.place = Place::Done;
-            self.tell(Update::Finished(worker.clone(), Box::new(outcome)));
+            Place::Finished(by) => by == worker,
+            _ => false,
         }
-        rightful
     }
 
+    /// Takes an answer.
+    pub(super) fn conclude(&mut self, worker: &WorkerId, outcome: WorkOutcome) {
+        self.place = Place::Finished(worker.clone());
+        self.tell(Update::Finished(worker.clone(), Box::new(outcome)));
+    }
+
+    /// Sends an update if its kind may still use the room that is left: of the
+    /// last one there is only one, so one place is always free for it.
     fn tell(&self, update: Update) {
-        if let Err(mpsc::error::TrySendError::Full(update)) = self.updates.try_send(update) {
-            tracing::warn!(order = %self.order.id, ?update, "an update found no room");
+        let reserve = match update {
+            Update::Waiting(_) => Submission::CAPACITY / 2,
+            Update::Assigned(_) | Update::Reattached(_) => 1,
+            Update::Lost(..) | Update::Hopeless(_) | Update::Finished(..) => 0,
+        };
+        if self.updates.is_closed() {
+            return;
+        }
+        if self.updates.capacity() <= reserve || self.updates.try_send(update).is_err() {
+            tracing::warn!(order = %self.order.id, "an update found no room");
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use common::{
@@ -10,6 +10,8 @@ use common::{
 };
 
 use super::*;
+
+mod comings_and_goings;
 
 const WINDOW: Duration = Duration::from_secs(30);
 
@@ -48,6 +50,7 @@ fn worker(name: &str, platform: &str, slots: usize, held: &[&WorkOrderId]) -> Cr
         host: "h".into(),
         engine: "e".into(),
         held: held.iter().map(|id| (*id).clone()).collect(),
+        unknown: [].into(),
     }
 }
 
@@ -60,6 +63,20 @@ async fn expect_waiting(submission: &mut Submission, part: &str) {
         Some(Update::Waiting(reason)) => assert!(reason.contains(part), "{reason}"),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_follows_any_more_goes_to_no_worker() {
+    let pool = pool();
+    let (waiting, expected) =
+        (pool.submit(order("1", "x86_64"), false), pool.submit(order("2", "x86_64"), true));
+    let again = pool.submit(order("1", "x86_64"), false);
+    drop((waiting, expected));
+    let mut attachment = pool.attach(worker("a", "x86_64", 2, &[]));
+    assert!(matches!(attachment.inbound.recv().await, Some(ToWorker::Order(o)) if o.id == again.id));
+    assert!(attachment.inbound.try_recv().is_err(), "the other one was given up");
+    drop(again);
+    assert!(pool.holds(&attachment.worker, &order("1", "x86_64").id), "what a worker has is left to it");
 }
 
 #[tokio::test]
@@ -135,9 +152,11 @@ async fn after_a_restart_the_holder_is_waited_for_but_not_forever() {
     let pool = pool();
     let _idle = pool.attach(worker("idle", "x86_64", 1, &[]));
     let mut held = pool.submit(order("1", "x86_64"), true);
+    expect_waiting(&mut held, "since before the restart; it has 30 s").await;
     let holder = pool.attach(worker("holder", "x86_64", 1, &[&held.id]));
     assert!(matches!(held.next().await, Some(Update::Reattached(id)) if id == holder.worker));
     let mut lost = pool.submit(order("2", "x86_64"), true);
+    expect_waiting(&mut lost, "since before the restart").await;
     tokio::time::advance(WINDOW).await;
     pool.sweep(&mut HashMap::new(), Instant::now());
     assert!(matches!(lost.next().await, Some(Update::Assigned(_))), "given away again");

@@ -32,9 +32,17 @@ impl TicketMaker {
         if !path.exists() {
             let mut raw = [0_u8; 32];
             rand::rng().fill(&mut raw);
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            // Written beside it and renamed: half a key would be in the way for ever.
+            let unfinished = path.with_extension("new");
+            match fs::remove_file(&unfinished) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file =
+                fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
             file.write_all(hex::encode(raw).as_bytes())?;
             file.sync_all()?;
+            fs::rename(&unfinished, path)?;
         }
         let key = Secret::from_file(path).map_err(io::Error::other)?;
         Ok(Self { key })
@@ -73,5 +81,16 @@ mod tests {
         assert!(restarted.accepts(&one, ticket.expose()));
         assert!(!restarted.accepts(&other, ticket.expose()));
         assert!(!restarted.accepts(&one, "") && !restarted.accepts(&one, "zz"));
+    }
+
+    #[test]
+    fn a_key_that_was_not_written_to_its_end_is_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ticket.key");
+        let unfinished = directory.path().join("ticket.new");
+        fs::write(&unfinished, "").unwrap();
+        TicketMaker::open(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().len(), 64);
+        assert!(!unfinished.exists(), "it was renamed when it was complete");
     }
 }

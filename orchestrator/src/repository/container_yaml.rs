@@ -9,7 +9,6 @@ use std::fmt;
 
 use common::{
     failure::{Failure, FailureClass},
-    platform::Platform,
     yaml::{self, YamlError},
 };
 use serde::{
@@ -17,10 +16,7 @@ use serde::{
     de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{
-    near::near,
-    platforms::{NoPlatforms, Selection, select},
-};
+use super::near::near;
 
 /// Name of the file, beside the Dockerfile.
 pub const FILE: &str = "container.yaml";
@@ -82,16 +78,6 @@ impl ContainerYaml {
     pub fn read(text: &[u8]) -> Result<Self, ContainerYamlError> {
         let read: Option<Self> = yaml::read(FILE, text)?;
         Ok(read.unwrap_or_default())
-    }
-
-    /// The platforms to build: those that were `asked` for (or all, if none was),
-    /// as far as the `site` has them (or all, if it names none), as far as this
-    /// file allows. Nothing is ever added.
-    ///
-    /// # Errors
-    /// Nothing is left.
-    pub fn select(&self, asked: &[Platform], site: &[Platform]) -> Result<Selection, NoPlatforms> {
-        select(asked, site, &self.platforms)
     }
 }
 

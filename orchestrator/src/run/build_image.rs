@@ -1,6 +1,6 @@
 //! Step: one platform's image, built by a worker.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use common::{
@@ -8,10 +8,12 @@ use common::{
     flow::{
         Context, Policy, Stage, Step,
         event::{EventKind, WorkerStatus},
+        step::JOURNAL_FAILED,
     },
     names::{WorkOrderId, WorkerId},
     work::{WorkOrder, WorkOutcome},
 };
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
@@ -26,6 +28,8 @@ use crate::{
 const CANCEL_DEADLINE: Duration = Duration::from_secs(10);
 /// What a work order may take beside the engine's build: context, export, upload.
 const TRANSFER_TIME: Duration = Duration::from_secs(2 * 3600);
+/// Why work stops when nothing more is known.
+const ASKED_TO_STOP: &str = "the build was asked to stop";
 /// A build without a limit of its own.
 const LONGEST_BUILD: Duration = Duration::from_secs(48 * 3600);
 
@@ -36,6 +40,9 @@ pub struct BuildImage<'a> {
     pub plan: &'a Plan,
     /// What is particular to this one.
     pub platform: &'a PlatformPlan,
+    /// Why this platform should stop, if it is not the whole build that stops.
+    #[serde(skip)]
+    pub stop_reason: &'a OnceLock<String>,
 }
 
 impl Step<BuildServices> for BuildImage<'_> {
@@ -54,6 +61,7 @@ impl Step<BuildServices> for BuildImage<'_> {
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<BuiltMember, Failure> {
         let services = cx.services;
+        let staging = services.make_staging().await?;
         let order = self.order(cx);
         let follow = Follow {
             step: self,
@@ -63,14 +71,13 @@ impl Step<BuildServices> for BuildImage<'_> {
         };
         let image = match follow.until_answered().await? {
             Ok(image) => image,
-            Err(failure) => return Err(failure.on_platform(&self.platform.platform)),
+            Err(failure) => return Err(self.received(failure)),
         };
         if image.platform != self.platform.platform {
             let message =
                 format!("the worker built {} instead of {}", image.platform, self.platform.platform);
             return Err(Failure::new(FailureClass::Infrastructure, "member.contradiction", message));
         }
-        let staging = services.staging().await?;
         BuiltMember::accept(&image, &self.platform.architecture, &staging).await
     }
 }
@@ -102,6 +109,19 @@ impl BuildImage<'_> {
         self.plan.limits.time.unwrap_or(LONGEST_BUILD) + TRANSFER_TIME
     }
 
+    /// A worker's failure as it counts here: on this machine's clock, so that
+    /// the first of several is the first, and a cancellation only if there was one.
+    fn received(&self, failure: Failure) -> Failure {
+        let mut failure = failure.on_platform(&self.platform.platform);
+        if failure.class == FailureClass::Cancelled {
+            failure.class = FailureClass::Infrastructure;
+            failure.code = "worker.stopped_unasked".to_owned();
+            failure.message = format!("the worker stopped, though nobody asked: {}", failure.message);
+        }
+        failure.at = Timestamp::now();
+        failure
+    }
+
     fn failure(&self, class: FailureClass, code: &str, message: String) -> Failure {
         Failure::new(class, code, message).on_platform(&self.platform.platform)
     }
@@ -122,8 +142,20 @@ struct Stopping {
 }
 
 impl Follow<'_, '_> {
+    /// Follows to the end. An order that is submitted again, by the next process
+    /// or when the journal works again, stays with its worker.
     async fn until_answered(mut self) -> Result<WorkOutcome, Failure> {
-        let mut deadline = Instant::now() + self.step.plan.queue_deadline;
+        let result = self.follow().await;
+        let journal_failed = result.as_ref().is_err_and(|failure| failure.code == JOURNAL_FAILED);
+        if journal_failed || self.cx.services.shared.shutdown.is_cancelled() {
+            self.submission.keep();
+        }
+        result
+    }
+
+    async fn follow(&mut self) -> Result<WorkOutcome, Failure> {
+        let queue_deadline = Instant::now() + self.step.plan.queue_deadline;
+        let mut deadline = queue_deadline;
         let mut waiting = String::from("no worker has taken it yet");
         let mut assigned = false;
         let mut stopping: Option<Stopping> = None;
@@ -135,6 +167,9 @@ impl Follow<'_, '_> {
                         self.ensure_worker();
                         self.note(None, WorkerStatus::Waiting, &reason).await?;
                         waiting = reason;
+                        // A worker may have given it back.
+                        assigned = false;
+                        deadline = queue_deadline;
                     }
                     Some(Update::Assigned(worker)) => {
                         assigned = true;
@@ -161,13 +196,14 @@ impl Follow<'_, '_> {
                     None => return Err(stopping.map_or_else(|| self.forgotten(), |s| s.failure)),
                 },
                 () = cancel.cancelled(), if stopping.is_none() => {
-                    let failure = Failure::cancelled("the build was asked to stop");
+                    let reason = self.step.stop_reason.get().map_or(ASKED_TO_STOP, String::as_str);
+                    let failure = Failure::cancelled(reason);
                     // A process that ends leaves its workers alone: the next one
                     // takes the order up again.
                     if self.cx.services.shared.shutdown.is_cancelled() {
                         return Err(failure);
                     }
-                    match self.stop("the build was asked to stop", failure) {
+                    match self.stop(reason, failure) {
                         Ok(begun) => stopping = Some(begun),
                         Err(failure) => return Err(failure),
                     }

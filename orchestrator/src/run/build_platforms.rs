@@ -1,5 +1,7 @@
 //! All platforms side by side.
 
+use std::sync::OnceLock;
+
 use common::{failure::FailureClass, flow::Flow, request::FailurePolicy};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 
@@ -17,12 +19,13 @@ pub(super) async fn build_platforms(
     plan: &Plan,
 ) -> Result<Vec<BuiltMember>, Failures> {
     let flows: Vec<_> = plan.platforms.iter().map(|entry| flow.scoped(entry.platform.as_str())).collect();
+    let stop_reason = &OnceLock::new();
     let mut running: FuturesUnordered<_> = flows
         .iter()
         .zip(&plan.platforms)
         .enumerate()
         .map(|(position, (flow, platform))| async move {
-            (position, flow.run(BuildImage { plan, platform }).await)
+            (position, flow.run(BuildImage { plan, platform, stop_reason }).await)
         })
         .collect();
 
@@ -36,6 +39,8 @@ pub(super) async fn build_platforms(
             Err(failure) => {
                 failures.push(failure);
                 if plan.failure_policy == FailurePolicy::StopOthers {
+                    let platform = &plan.platforms[position].platform;
+                    stop_reason.get_or_init(|| format!("{platform} failed, and the others stop with it"));
                     flows.iter().for_each(|flow| flow.cancel().cancel());
                 }
             }

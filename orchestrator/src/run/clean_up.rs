@@ -1,15 +1,20 @@
 //! Step: nothing of a build stays behind but its record.
 
-use std::{collections::HashSet, io::ErrorKind, path::Path, time::Duration};
+use std::{collections::HashSet, io, path::Path, time::Duration};
 
 use common::{
     failure::Failure,
-    flow::{Context, Policy, Stage, Step},
+    flow::{Context, Stage, Step},
     names::BuildId,
 };
 use serde::Serialize;
 
 use crate::services::{BuildServices, disk_failure};
+
+/// How often and how long apart the directory is removed while something is
+/// still written there.
+const REMOVALS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Lets the workers go and removes the build's directory.
 #[derive(Serialize)]
@@ -20,25 +25,27 @@ impl Step<BuildServices> for CleanUp {
     const STAGE: Stage = Stage::Finish;
     type Output = ();
 
-    /// A thread or an upload that has not noticed its end yet can put a file into
-    /// a directory that is being removed.
-    fn policy(&self) -> Policy {
-        Policy { attempts: 5, wait: Duration::from_secs(1), ..Policy::default() }
-    }
-
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<(), Failure> {
         cx.services.shared.pool.release(&cx.services.stamp.build);
-        remove(&cx.services.directory()).await
+        let directory = cx.services.directory();
+        remove(&directory).await.map_err(|error| disk_failure("cannot remove", &directory, &error))
     }
 }
 
-async fn remove(directory: &Path) -> Result<(), Failure> {
-    match tokio::fs::remove_dir_all(directory).await {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(disk_failure("cannot remove", directory, &error))
+/// Removes a directory, if it is there. An upload or a thread of a step that was
+/// stopped may be about to write its last file: its end is waited for.
+async fn remove(directory: &Path) -> io::Result<()> {
+    for _ in 1..REMOVALS {
+        let Err(error) = tokio::fs::remove_dir_all(directory).await else { return Ok(()) };
+        if !tokio::fs::try_exists(directory).await? {
+            return Ok(());
         }
-        _ => Ok(()),
+        if !matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) {
+            return Err(error);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
+    tokio::fs::remove_dir_all(directory).await
 }
 
 /// Removes what builds left behind that have ended: those that an earlier
@@ -51,14 +58,16 @@ pub async fn sweep(work_directory: &Path, unfinished: &[BuildId]) -> Result<(), 
     let unreadable = |error| disk_failure("cannot read", work_directory, &error);
     let mut entries = tokio::fs::read_dir(work_directory).await.map_err(unreadable)?;
     while let Some(entry) = entries.next_entry().await.map_err(unreadable)? {
-        let name = entry.file_name();
+        let (name, directory) = (entry.file_name(), entry.path());
         let of_a_build = name.to_str().filter(|name| name.parse::<BuildId>().is_ok());
         if of_a_build.is_some_and(|name| !unfinished.contains(name)) {
-            match remove(&entry.path()).await {
+            match remove(&directory).await {
                 Ok(()) => {
-                    tracing::info!(directory = %entry.path().display(), "removed the files of an ended build")
+                    tracing::info!(directory = %directory.display(), "removed what an ended build left")
                 }
-                Err(failure) => tracing::warn!(%failure, "the files of an ended build stay"),
+                Err(error) => {
+                    tracing::warn!(directory = %directory.display(), %error, "what an ended build left stays");
+                }
             }
         }
     }

@@ -37,6 +37,11 @@ impl Step<BuildServices> for AssembleIndex<'_> {
     const STAGE: Stage = Stage::Publish;
     type Output = Descriptor;
 
+    fn policy(&self) -> Policy {
+        // It writes two small files; cut short, it would go on beside the clean-up.
+        Policy { grace: Duration::from_secs(60), ..Policy::default() }
+    }
+
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Descriptor, Failure> {
         let entries: Vec<_> = self
             .members

@@ -11,7 +11,7 @@ use common::{
     image::{Digest, Tag},
     work::Descriptor,
 };
-use registry_client::{Registry as _, Selector};
+use registry_client::{Registry, RegistryError, Selector};
 use serde::{Deserialize, Serialize};
 
 use super::publish::destination_flows;
@@ -115,7 +115,7 @@ impl TagOrder<'_> {
 }
 
 async fn check_tag(
-    destination: &dyn registry_client::Registry,
+    destination: &dyn Registry,
     target: &Target,
     tag: &Tag,
     wanted: &Digest,
@@ -192,10 +192,11 @@ impl Step<BuildServices> for WithdrawTags<'_> {
         tag_policy()
     }
 
+    /// A tag that cannot be put back keeps none of the others from it.
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Withdrawn, Failure> {
         let destination = cx.services.open(self.target).await?;
         let mut withdrawn = Withdrawn::default();
-        let mut failed = Vec::new();
+        let mut failures = Vec::new();
         for (tag, former) in &self.former {
             match self.put_back(destination.as_ref(), tag, former.as_ref()).await {
                 Ok(false) => {}
@@ -203,21 +204,33 @@ impl Step<BuildServices> for WithdrawTags<'_> {
                     cx.services.say(cx.name, &format!("{}:{tag} was put back", self.target)).await;
                     withdrawn.withdrawn.push(tag.clone());
                 }
-                Err(failure) => failed.push((tag, failure)),
+                Err(error) => failures.push((tag, Failure::from(error))),
             }
         }
-        if failed.is_empty() { Ok(withdrawn) } else { Err(self.remaining(&failed)) }
+        let names = failures.iter().map(|(tag, _)| tag.as_str()).collect::<Vec<_>>().join(", ");
+        // One that another try may help comes first: it decides whether there is one.
+        failures.sort_by_key(|(_, failure)| !failure.class.is_worth_another_try());
+        match failures.into_iter().next() {
+            None => Ok(withdrawn),
+            Some((_, cause)) => {
+                let message = format!(
+                    "{}: tags of the failed build could not be put back ({names}): {}",
+                    self.target, cause.message
+                );
+                Err(Failure { message, ..cause })
+            }
+        }
     }
 }
 
 impl WithdrawTags<'_> {
-    /// Puts one tag back, if it is ours to put back.
+    /// Puts one tag back; `false` when it is not on the build's index, or was before.
     async fn put_back(
         &self,
-        destination: &dyn registry_client::Registry,
+        destination: &dyn Registry,
         tag: &Tag,
         former: Option<&Descriptor>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, RegistryError> {
         let selector = Selector::Tag(tag.clone());
         let ours = destination.head_manifest(&selector).await?.is_some_and(|now| now.digest == *self.index);
         let moved = former.is_none_or(|former| former.digest != *self.index);
@@ -238,20 +251,6 @@ impl WithdrawTags<'_> {
             }
         }
         Ok(true)
-    }
-
-    /// Names the tags that could not be put back. It is tried again if that can
-    /// help any of them.
-    fn remaining(&self, failed: &[(&Tag, Failure)]) -> Failure {
-        let tags: Vec<String> = failed.iter().map(|(tag, _)| format!("{}:{tag}", self.target)).collect();
-        let worth_it = failed.iter().find(|(_, failure)| failure.class.is_worth_another_try());
-        let class = worth_it.or(failed.first()).map_or(FailureClass::Internal, |(_, failure)| failure.class);
-        let message =
-            format!("{} may still point to {}, which is not published", tags.join(", "), self.index);
-        let mut failure = Failure::new(class, "publish.tags_remain", message)
-            .with_advice("set these tags back, or remove them, by hand");
-        failure.causes = failed.iter().map(|(tag, failure)| format!("{tag}: {failure}")).collect();
-        failure
     }
 }
 

@@ -13,7 +13,9 @@ use futures::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::{Layout, UPLOADS, blocking, file_error, make_readable, regular_file, sync_directory};
+use super::{
+    Layout, UPLOADS, blocking, file_error, make_readable, make_uploads, regular_file, sync_directory,
+};
 use crate::{BlobSource, BlobStream, Registry as _, RegistryError, verified::verified};
 
 /// Bytes that are gathered before they are handed to a blocking thread.
@@ -56,7 +58,7 @@ impl BlobWriter {
     pub(super) async fn begin(layout: Layout, max_bytes: u64) -> Result<Self, RegistryError> {
         let directory = layout.root().join(UPLOADS);
         let file = blocking(move || {
-            fs::create_dir_all(&directory).map_err(|source| file_error("make", &directory, source))?;
+            make_uploads(&directory).map_err(|source| file_error("make", &directory, source))?;
             let file = tempfile::Builder::new().prefix("blob-").tempfile_in(&directory);
             file.map_err(|source| file_error("write in", &directory, source))
         })

@@ -10,7 +10,7 @@ use reqwest::{
 
 use super::{
     Remote,
-    answers::{read_bounded, shown},
+    answers::{answer_error, read_bounded, shown},
     transport::{Body, Request},
 };
 use crate::{
@@ -108,17 +108,23 @@ impl Remote {
         let request = Request::new(Method::DELETE, self.url(&format!("manifests/{selector}"))?, &scope);
         let response = self.access.ask("delete a manifest", &request, &[400, 404, 405]).await?;
         match (response.status().as_u16(), selector) {
-            (404, _) => Ok(false),
             // 405: deletion is off. 400: older registries delete by digest only.
-            (405, _) | (400, Selector::Tag(_)) => Err(RegistryError::Unsupported {
-                place: self.describe(),
-                action: format!("delete {selector}"),
-            }),
+            (405, _) | (400, Selector::Tag(_)) => Err(self.cannot_delete(selector)),
+            (404, Selector::Tag(_)) => {
+                let error = answer_error("DELETE", response, &self.access.limits).await;
+                let refused = error.has_code("UNSUPPORTED") || error.has_code("DIGEST_INVALID");
+                if refused { Err(self.cannot_delete(selector)) } else { Ok(false) }
+            }
+            (404, Selector::Digest(_)) => Ok(false),
             (400, Selector::Digest(_)) => {
                 self.access.accept(&request.method, response, &[]).await.map(|_| true)
             }
             _ => Ok(true),
         }
+    }
+
+    fn cannot_delete(&self, selector: &Selector) -> RegistryError {
+        RegistryError::Unsupported { place: self.describe(), action: format!("delete {selector}") }
     }
 
     async fn get_manifest(

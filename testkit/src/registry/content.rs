@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use serde_json::json;
 
 use super::{
-    Effect, Inner,
+    Deletion, Effect, Inner,
     answer::{Asked, error},
 };
 
@@ -42,6 +42,14 @@ pub(super) async fn manifests(inner: &Inner, repository: &str, reference: &str, 
             let tag = reference.parse::<Digest>().is_err().then_some(reference);
             let digest = state.store.put_manifest(repository, tag, &media_type, content);
             created(&digest)
+        }
+        Method::DELETE if inner.options.deletion == Deletion::Nothing => {
+            error(405, "UNSUPPORTED", "The operation is unsupported.")
+        }
+        Method::DELETE
+            if inner.options.deletion == Deletion::ByDigest && reference.parse::<Digest>().is_err() =>
+        {
+            error(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         }
         Method::DELETE if inner.state().store.delete(repository, reference) => {
             StatusCode::ACCEPTED.into_response()

@@ -14,23 +14,24 @@ use proto::v1::{
     worker_service_client::WorkerServiceClient,
 };
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 use tonic::transport::Channel;
 
 /// Nothing in these tests takes longer, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What `testkit/test.sh` started.
-pub fn registry() -> String {
+pub(crate) fn registry() -> String {
     std::env::var("TESTKIT_REGISTRY").expect("TESTKIT_REGISTRY: run the tests with testkit/test.sh")
 }
 
 /// Where the samples are served.
-pub fn samples() -> String {
+pub(crate) fn samples() -> String {
     std::env::var("TESTKIT_GIT").expect("TESTKIT_GIT: run the tests with testkit/test.sh")
 }
 
 /// A program of the workspace, built beside this test.
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let folder = test.parent().and_then(Path::parent).expect("tests are built in target/*/deps");
     let program = folder.join(name);
@@ -39,7 +40,7 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 /// A process that is killed with the test.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
@@ -52,18 +53,18 @@ impl Process {
     }
 
     /// `kill -9`, and waits for the end.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
     }
 
     /// What it wrote.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// SIGTERM, and the exit code.
-    pub fn terminate(&mut self) -> Result<Option<i32>> {
+    pub(crate) fn terminate(&mut self) -> Result<Option<i32>> {
         let status = Command::new("kill").arg(self.child.id().to_string()).status()?;
         ensure!(status.success());
         let deadline = Instant::now() + PATIENCE;
@@ -87,17 +88,27 @@ impl Drop for Process {
     }
 }
 
+/// One test at a time: they count the engine's containers.
+static ENGINE: Mutex<()> = Mutex::const_new(());
+
+/// Waits for the engine to be free of other tests.
+pub(crate) async fn engine() -> MutexGuard<'static, ()> {
+    ENGINE.lock().await
+}
+
 /// An orchestrator with its directory.
-pub struct Factory {
-    pub directory: TempDir,
-    pub orchestrator: Process,
+pub(crate) struct Factory {
+    pub(crate) directory: TempDir,
+    pub(crate) orchestrator: Process,
     address: String,
     settings: String,
+    _engine: MutexGuard<'static, ()>,
 }
 
 impl Factory {
     /// Starts `orchestrator serve`. `settings` is added to the site file.
-    pub async fn start(settings: &str) -> Result<Self> {
+    pub(crate) async fn start(settings: &str) -> Result<Self> {
+        let _engine = engine().await;
         let directory = tempfile::tempdir()?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = format!("127.0.0.1:{port}");
@@ -105,24 +116,24 @@ impl Factory {
         let site = format!("registries:\n  - host: \"{registry}\"\n    plain_http: true\n{settings}\n");
         std::fs::write(directory.path().join("site.yaml"), &site)?;
         let orchestrator = serve(directory.path(), &address)?;
-        let factory = Self { directory, orchestrator, address, settings: site };
+        let factory = Self { directory, orchestrator, address, settings: site, _engine };
         factory.answering().await?;
         Ok(factory)
     }
 
     /// Starts the orchestrator again over the same state.
-    pub async fn restart(&mut self) -> Result<()> {
+    pub(crate) async fn restart(&mut self) -> Result<()> {
         self.orchestrator = serve(self.directory.path(), &self.address)?;
         self.answering().await
     }
 
     /// A worker process on the machine's engine.
-    pub fn worker(&self, name: &str, platform: &str) -> Result<Process> {
+    pub(crate) fn worker(&self, name: &str, platform: &str) -> Result<Process> {
         self.start_worker(name, platform, &[])
     }
 
     /// A worker process on another engine.
-    pub fn worker_on(&self, name: &str, platform: &str, engine: &str) -> Result<Process> {
+    pub(crate) fn worker_on(&self, name: &str, platform: &str, engine: &str) -> Result<Process> {
         self.start_worker(name, platform, &["--engine", engine])
     }
 
@@ -138,17 +149,22 @@ impl Factory {
         Process::start(command, self.directory.path().join(format!("{name}.log")))
     }
 
+    /// The orchestrator's address, as commands take it.
+    pub(crate) fn server(&self) -> String {
+        self.address.clone()
+    }
+
     /// Runs `orchestrator build` with the same site file.
-    pub fn build(&self, arguments: &[&str]) -> Result<Output> {
+    pub(crate) fn build(&self, arguments: &[&str]) -> Result<Output> {
         build(self.directory.path(), &self.settings, arguments)
     }
 
-    pub async fn client(&self) -> Result<BuildServiceClient<Channel>> {
+    pub(crate) async fn client(&self) -> Result<BuildServiceClient<Channel>> {
         Ok(BuildServiceClient::connect(format!("http://{}", self.address)).await?)
     }
 
     /// Waits until so many workers are attached.
-    pub async fn attached(&self, count: usize) -> Result<()> {
+    pub(crate) async fn attached(&self, count: usize) -> Result<()> {
         let mut client = WorkerServiceClient::connect(format!("http://{}", self.address)).await?;
         until("the workers to attach", async || {
             let workers = client.list_workers(v1::ListWorkersRequest {}).await?.into_inner().workers;
@@ -158,7 +174,7 @@ impl Factory {
     }
 
     /// Submits a build of a sample or repository.
-    pub async fn submit(&self, uri: &str, platforms: &[&str]) -> Result<String> {
+    pub(crate) async fn submit(&self, uri: &str, platforms: &[&str]) -> Result<String> {
         let request = v1::BuildRequest {
             source: Some(v1::GitSource { uri: uri.to_owned(), r#ref: "main".to_owned() }),
             platforms: platforms.iter().map(ToString::to_string).collect(),
@@ -168,14 +184,14 @@ impl Factory {
         self.submit_request(request).await
     }
 
-    pub async fn submit_request(&self, request: v1::BuildRequest) -> Result<String> {
+    pub(crate) async fn submit_request(&self, request: v1::BuildRequest) -> Result<String> {
         let request = v1::SubmitBuildRequest { request: Some(request), idempotency_key: String::new() };
         let build = self.client().await?.submit_build(request).await?.into_inner().build;
         Ok(build.context("a build comes back")?.id)
     }
 
     /// Waits for the end of a build.
-    pub async fn ended(&self, id: &str) -> Result<v1::Build> {
+    pub(crate) async fn ended(&self, id: &str) -> Result<v1::Build> {
         let mut client = self.client().await?;
         until("the build to end", async || {
             let request = v1::GetBuildRequest { build_id: id.to_owned() };
@@ -186,13 +202,13 @@ impl Factory {
     }
 
     /// Waits until the log of a build has a text.
-    pub async fn logged(&self, id: &str, text: &str) -> Result<()> {
+    pub(crate) async fn logged(&self, id: &str, text: &str) -> Result<()> {
         until(&format!("'{text}' in the log"), async || Ok(self.log(id).await?.contains(text).then_some(())))
             .await
     }
 
     /// The whole log so far. Checks that offsets follow one another.
-    pub async fn log(&self, id: &str) -> Result<String> {
+    pub(crate) async fn log(&self, id: &str) -> Result<String> {
         let request = v1::ReadLogsRequest { build_id: id.to_owned(), ..v1::ReadLogsRequest::default() };
         let mut stream = self.client().await?.read_logs(request).await?.into_inner();
         let (mut text, mut offset) = (Vec::new(), 0);
@@ -207,7 +223,7 @@ impl Factory {
     }
 
     /// All events of an ended build. Checks that the sequence has no gap.
-    pub async fn events(&self, id: &str) -> Result<Vec<Kind>> {
+    pub(crate) async fn events(&self, id: &str) -> Result<Vec<Kind>> {
         let request = v1::WatchBuildRequest { build_id: id.to_owned(), after_sequence: 0 };
         let mut stream = self.client().await?.watch_build(request).await?.into_inner();
         let mut kinds = Vec::new();
@@ -219,7 +235,7 @@ impl Factory {
         Ok(kinds)
     }
 
-    pub async fn cancel(&self, id: &str, reason: &str) -> Result<()> {
+    pub(crate) async fn cancel(&self, id: &str, reason: &str) -> Result<()> {
         let request = v1::CancelBuildRequest { build_id: id.to_owned(), reason: reason.to_owned() };
         self.client().await?.cancel_build(request).await?;
         Ok(())
@@ -241,7 +257,7 @@ fn serve(directory: &Path, address: &str) -> Result<Process> {
 }
 
 /// Runs `orchestrator build` in a directory to its end.
-pub fn build(directory: &Path, site: &str, arguments: &[&str]) -> Result<Output> {
+pub(crate) fn build(directory: &Path, site: &str, arguments: &[&str]) -> Result<Output> {
     let site_file = directory.join("build-site.yaml");
     std::fs::write(&site_file, site)?;
     Command::new(program("orchestrator"))
@@ -258,7 +274,7 @@ pub fn build(directory: &Path, site: &str, arguments: &[&str]) -> Result<Output>
 }
 
 /// Asks again until there is an answer.
-pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask().await? {
@@ -270,14 +286,15 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>
 }
 
 /// Containers of the engine, running or not.
-pub fn containers() -> Result<String> {
+pub(crate) fn containers() -> Result<String> {
     let output = Command::new("docker").args(["ps", "--all", "--quiet", "--no-trunc"]).output()?;
     ensure!(output.status.success());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Every tag in a repository of the real registry, empty when it has none.
-pub async fn tags(repository: &str) -> Result<Vec<String>> {
+pub(crate) async fn tags(repository: &str) -> Result<Vec<String>> {
+    common::service::install_crypto_provider();
     let url = format!("http://{}/v2/{repository}/tags/list", registry());
     let answer: serde_json::Value = reqwest::get(url).await?.json().await?;
     let tags = answer["tags"].as_array().cloned().unwrap_or_default();

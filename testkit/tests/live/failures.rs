@@ -185,7 +185,16 @@ impl SmallEngine {
         let path = |name: &str| directory.path().join(name).display().to_string();
         let log = std::fs::File::create(directory.path().join("log"))?;
         let process = Command::new("unshare")
-            .args(["--net", "dockerd", "--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")])
+            .args([
+                "--net",
+                "dockerd",
+                "--data-root",
+                &path("data"),
+                "--exec-root",
+                &path("exec"),
+                "--pidfile",
+                &path("pid"),
+            ])
             .args(["--host", &format!("unix://{}", path("sock")), "--bridge", "none"])
             .args(["--iptables=false", "--storage-driver", "vfs"])
             .stdout(log.try_clone()?)

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::factory::{build, program, registry, samples, tags};
+use crate::factory::{build, engine, program, registry, samples, tags};
 
 fn site() -> String {
     format!("registries:\n  - host: \"{}\"\n    plain_http: true\n", registry())
@@ -32,6 +32,7 @@ fn blob(layout: &Path, descriptor: &Value) -> Result<Vec<u8>> {
 #[tokio::test]
 #[ignore = "needs a Docker engine, emulation and a registry"]
 async fn a_commit_becomes_an_image_for_two_architectures_in_two_places() -> Result<()> {
+    let _engine = engine().await;
     let directory = tempfile::tempdir()?;
     let repository = format!("live/hello-{}", std::process::id());
     let remote = format!("docker://{}/{repository}", registry());
@@ -83,6 +84,7 @@ async fn a_commit_becomes_an_image_for_two_architectures_in_two_places() -> Resu
 #[tokio::test]
 #[ignore = "needs a Docker engine, emulation and a registry"]
 async fn two_builds_of_one_commit_share_their_context() -> Result<()> {
+    let _engine = engine().await;
     let directory = tempfile::tempdir()?;
     let mut contexts = Vec::new();
     for name in ["a", "b"] {

@@ -33,8 +33,8 @@ async fn no_container_is_left(before: &str) -> Result<()> {
 #[tokio::test]
 #[ignore = "needs a Docker engine and a registry"]
 async fn a_worker_that_is_killed_is_replaced() -> Result<()> {
-    let before = containers()?;
     let factory = Factory::start("workers:\n  reattach_window: 1s\n").await?;
+    let before = containers()?;
     let mut doomed = factory.worker("doomed", "x86_64")?;
     factory.attached(1).await?;
     let repository = repository(SLOW)?;
@@ -53,8 +53,8 @@ async fn a_worker_that_is_killed_is_replaced() -> Result<()> {
 #[tokio::test]
 #[ignore = "needs a Docker engine and a registry"]
 async fn without_a_spare_the_reason_is_the_lost_worker() -> Result<()> {
-    let before = containers()?;
     let factory = Factory::start("workers:\n  reattach_window: 1s\nbuilds:\n  queue_deadline: 3s\n").await?;
+    let before = containers()?;
     let mut doomed = factory.worker("doomed", "x86_64")?;
     let repository = repository(ENDLESS)?;
     let id = factory.submit(&repository.uri(), &["x86_64"]).await?;
@@ -70,8 +70,8 @@ async fn without_a_spare_the_reason_is_the_lost_worker() -> Result<()> {
 #[tokio::test]
 #[ignore = "needs a Docker engine and a registry"]
 async fn an_orchestrator_that_is_killed_goes_on_where_it_was() -> Result<()> {
-    let before = containers()?;
     let mut factory = Factory::start("").await?;
+    let before = containers()?;
     let _worker = factory.worker("one", "x86_64")?;
     let repository = repository(SLOW)?;
     let id = factory.submit(&repository.uri(), &["x86_64"]).await?;
@@ -100,8 +100,8 @@ async fn an_orchestrator_that_is_killed_goes_on_where_it_was() -> Result<()> {
 #[tokio::test]
 #[ignore = "needs a Docker engine and a registry"]
 async fn a_cancelled_build_leaves_no_container_and_no_tag() -> Result<()> {
-    let before = containers()?;
     let factory = Factory::start("").await?;
+    let before = containers()?;
     let _worker = factory.worker("one", "x86_64")?;
     let repository = repository(ENDLESS)?;
     let id = factory.submit(&repository.uri(), &["x86_64"]).await?;
@@ -121,6 +121,7 @@ async fn a_cancelled_build_leaves_no_container_and_no_tag() -> Result<()> {
 #[ignore = "needs a Docker engine and a registry"]
 async fn a_queued_build_can_be_cancelled_and_cancelling_twice_changes_nothing() -> Result<()> {
     let factory = Factory::start("").await?;
+
     let repository = repository(ENDLESS)?;
     let id = factory.submit(&repository.uri(), &["x86_64"]).await?;
     factory.cancel(&id, "first").await?;
@@ -134,8 +135,8 @@ async fn a_queued_build_can_be_cancelled_and_cancelling_twice_changes_nothing() 
 #[tokio::test]
 #[ignore = "needs a Docker engine, emulation and a registry"]
 async fn one_failed_platform_stops_the_others_when_asked_to() -> Result<()> {
-    let before = containers()?;
     let factory = Factory::start("").await?;
+    let before = containers()?;
     let _x86 = factory.worker("x86", "x86_64")?;
     let _arm = factory.worker("arm", "aarch64")?;
     let run = "RUN if [ $(uname -m) = x86_64 ]; then sleep 5; exit 3; else sleep 1000; fi";
@@ -160,6 +161,7 @@ async fn one_failed_platform_stops_the_others_when_asked_to() -> Result<()> {
 #[ignore = "needs a Docker engine and a registry"]
 async fn sigterm_ends_the_programs_in_order() -> Result<()> {
     let mut factory = Factory::start("").await?;
+
     let mut worker = factory.worker("one", "x86_64")?;
     factory.attached(1).await?;
     ensure!(matches!(worker.terminate()?, Some(0 | 143)), "{}", worker.log());

@@ -3,8 +3,11 @@
 //! Run by `testkit/test.sh`, which starts what is needed and says where it is:
 //! `TESTKIT_REGISTRY` has the base images, `TESTKIT_GIT` serves the samples.
 
+#![allow(clippy::expect_used, clippy::print_stderr, clippy::disallowed_methods, reason = "tests may")]
+
 mod factory;
 mod failures;
 mod image;
 mod interruptions;
+mod people;
 mod repositories;

@@ -6,12 +6,12 @@ use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
 /// A repository with one commit on `main`.
-pub struct Repository(TempDir);
+pub(crate) struct Repository(TempDir);
 
 impl Repository {
     /// Commits these files.
-    pub fn with(files: &[(&str, &str)]) -> Result<Self> {
-        let directory = tempfile::tempdir()?;
+    pub(crate) fn with(files: &[(&str, &str)]) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("sample-").tempdir()?;
         for (path, text) in files {
             let path = directory.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap_or(directory.path()))?;
@@ -24,16 +24,16 @@ impl Repository {
     }
 
     /// Commits whatever is in the directory.
-    pub fn commit(&self) -> Result<()> {
+    pub(crate) fn commit(&self) -> Result<()> {
         self.git(&["add", "--all"])?;
         self.git(&["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "x"])
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn uri(&self) -> String {
+    pub(crate) fn uri(&self) -> String {
         format!("file://{}", self.0.path().display())
     }
 
@@ -45,6 +45,6 @@ impl Repository {
 }
 
 /// A Dockerfile on the base image of the test registry.
-pub fn on_base(instructions: &str) -> String {
+pub(crate) fn on_base(instructions: &str) -> String {
     format!("ARG REGISTRY\nFROM ${{REGISTRY}}/base:1\n{instructions}\n")
 }

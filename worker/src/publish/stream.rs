@@ -88,6 +88,7 @@ async fn forward(
 ) -> Result<(), EngineError> {
     let (mut done, mut reported) = (0, 0);
     report.progress(WorkPhase::Exporting, 0, 0);
+    report.say("exporting the image".to_owned()).await;
     loop {
         let piece = match timeout(SILENCE, stream.next()).await {
             Ok(Some(piece)) => piece?,

@@ -34,10 +34,12 @@ impl Session {
     /// One connection from dialling to its end. `welcomed` tells whether the
     /// orchestrator accepted the worker.
     pub(super) async fn attach(self: &Arc<Self>, welcomed: &mut bool) -> Lost {
-        match self.attached(welcomed).await {
+        let lost = match self.attached(welcomed).await {
             Err(lost) => lost,
             Ok(()) => Lost::Closed,
-        }
+        };
+        self.attached.send_replace(false);
+        lost
     }
 
     async fn attached(self: &Arc<Self>, welcomed: &mut bool) -> Result<(), Lost> {
@@ -56,6 +58,7 @@ impl Session {
             });
         };
         *welcomed = true;
+        self.attached.send_replace(true);
         self.holdings.window().set(welcome.log_window_bytes);
         tracing::info!(orchestrator = welcome.version, held = self.holdings.all().len(), "attached");
 
@@ -135,7 +138,9 @@ impl Session {
             }
         };
         if self.shutdown.is_cancelled() && self.holdings.get(&order.id).is_none() {
-            return answer(answers, id, StopReason::ShuttingDown.failure()).await;
+            let message = "the worker goes away and takes nothing new";
+            let failure = Failure::new(FailureClass::Infrastructure, "worker.leaving", message);
+            return answer(answers, id, failure).await;
         }
         match self.holdings.take(&order) {
             Taken::New(held) => {

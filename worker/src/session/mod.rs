@@ -26,7 +26,10 @@ use common::{
 };
 use futures::{FutureExt as _, future::BoxFuture};
 use proto::v1::{self, worker_service_client::WorkerServiceClient};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -37,6 +40,9 @@ use crate::{
 /// Shortest and longest pause between two attempts to attach.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a worker that should end waits for an orchestrator that is not
+/// there to store its results.
+const FORSAKEN: Duration = Duration::from_secs(2);
 
 /// Who the worker is.
 #[derive(Debug, Clone)]
@@ -75,6 +81,8 @@ pub(crate) struct Session {
     pub(crate) grace: Duration,
     /// What is held.
     pub(crate) holdings: Holdings,
+    /// Whether there is a connection.
+    pub(crate) attached: watch::Sender<bool>,
 }
 
 /// Why a connection ended.
@@ -115,8 +123,28 @@ impl Session {
     async fn drained(&self) {
         self.shutdown.cancelled().await;
         self.holdings.stop_all(&StopReason::ShuttingDown);
-        if timeout(self.grace, self.holdings.emptied()).await.is_err() {
+        let over = async {
+            tokio::select! {
+                () = self.holdings.emptied() => {}
+                () = self.forsaken() => tracing::warn!("there is no orchestrator to store the results"),
+            }
+        };
+        if timeout(self.grace, over).await.is_err() {
             tracing::warn!("the orchestrator has not stored every result within the grace period");
+        }
+    }
+
+    /// Completes when nothing runs and nobody has been there for a while to store
+    /// what is left.
+    async fn forsaken(&self) {
+        self.holdings.idle().await;
+        let mut attached = self.attached.subscribe();
+        loop {
+            // The sender lives as long as this session.
+            let _gone = attached.wait_for(|attached| !attached).await.is_err();
+            if timeout(FORSAKEN, attached.wait_for(|attached| *attached)).await.is_err() {
+                return;
+            }
         }
     }
 
@@ -150,19 +178,31 @@ impl Session {
     }
 
     async fn hello(&self) -> v1::Hello {
-        let held = self.holdings.all().into_iter().map(|held| v1::HeldWork {
-            work_order_id: held.id.to_string(),
-            logs_acknowledged: held.log.acknowledged(),
-        });
+        let held: Vec<v1::HeldWork> = self
+            .holdings
+            .all()
+            .into_iter()
+            .map(|held| v1::HeldWork {
+                work_order_id: held.id.to_string(),
+                logs_acknowledged: held.log.acknowledged(),
+            })
+            .collect();
+        // A worker that goes away comes back with what it holds and has no room
+        // for more.
+        let slots = if self.shutdown.is_cancelled() {
+            u32::try_from(held.len()).unwrap_or(u32::MAX).clamp(1, self.identity.slots)
+        } else {
+            self.identity.slots
+        };
         v1::Hello {
             worker_id: self.identity.id.to_string(),
             platforms: self.identity.platforms.iter().map(ToString::to_string).collect(),
-            slots: self.identity.slots,
+            slots,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             contract_digest: proto::CONTRACT_DIGEST.to_owned(),
             host: self.identity.host.clone(),
             engine: (self.describe_engine)().await,
-            held: held.collect(),
+            held,
         }
     }
 

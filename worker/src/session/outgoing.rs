@@ -31,7 +31,8 @@ const PROGRESS_WAIT: Duration = Duration::from_millis(200);
 struct Cursor {
     logs: u64,
     progress: Option<(Progress, Instant)>,
-    result: bool,
+    /// Up to which delivery of the order its result was sent.
+    result: Option<u64>,
 }
 
 /// What was sent on this connection.
@@ -81,8 +82,9 @@ impl Cursor {
             }));
         }
         if let Some(outcome) = outcome {
-            if !self.result {
-                self.result = true;
+            let deliveries = Some(held.deliveries());
+            if self.result != deliveries {
+                self.result = deliveries;
                 messages.push_back(Message::Result((held.id.clone(), outcome).into()));
             }
             return None;
@@ -172,6 +174,20 @@ mod tests {
         let all: Vec<String> = kinds(&messages).into_iter().chain(kinds(&rest)).collect();
         assert_eq!(all, ["logs 100", "logs 100", "logs 30", "result"]);
         assert!(outgoing.collect(&[held], now).0.is_empty(), "everything goes once");
+    }
+
+    #[tokio::test]
+    async fn an_order_that_comes_again_gets_its_result_again() {
+        let (holdings, now) = (Holdings::new(1), Instant::now());
+        let Taken::New(held) = holdings.take(&order("wo_1")) else { panic!("there was room") };
+        held.finish(Err(Failure::cancelled("x")));
+        let mut outgoing = Outgoing::default();
+        let mut sent = || kinds(&outgoing.collect(std::slice::from_ref(&held), now).0);
+        assert_eq!(sent(), ["result"]);
+        assert_eq!(sent(), [""; 0]);
+        assert!(matches!(holdings.take(&order("wo_1")), Taken::Adopted));
+        assert_eq!(sent(), ["result"]);
+        assert_eq!(sent(), [""; 0]);
     }
 
     #[tokio::test]

@@ -38,6 +38,10 @@ fn expected(lines: usize) -> String {
 }
 
 async fn worker(server: &StandIn, lines: usize) -> Worker {
+    worker_with_slots(server, lines, 1).await
+}
+
+async fn worker_with_slots(server: &StandIn, lines: usize, slots: u32) -> Worker {
     let address = server.address.to_string().parse().unwrap();
     let allowed = Arc::new(Semaphore::new(0));
     let (sender, begun) = mpsc::unbounded_channel();
@@ -66,7 +70,7 @@ async fn worker(server: &StandIn, lines: usize) -> Worker {
         identity: Identity {
             id: "wrk_test-1".parse().unwrap(),
             platforms: vec!["x86_64".parse().unwrap()],
-            slots: 1,
+            slots,
             host: "test".to_owned(),
         },
         connection: connect(&address, &ConnectOptions::default()).await.unwrap(),
@@ -74,8 +78,10 @@ async fn worker(server: &StandIn, lines: usize) -> Worker {
         describe_engine: Arc::new(|| Box::pin(async { "none".to_owned() })),
         tracker: tracker.clone(),
         shutdown: shutdown.clone(),
-        grace: Duration::from_secs(10),
+        // Longer than any test waits.
+        grace: PATIENCE * 2,
         holdings: Holdings::new(1),
+        attached: watch::Sender::new(false),
     });
     let task = TaskTracker::new().spawn(Arc::clone(&session).run());
     Worker { session, allowed, begun, shutdown, task }
@@ -270,10 +276,43 @@ async fn shutting_down_stops_the_work_and_delivers_its_result() {
     assert_eq!(code(&result), "worker.shutting_down");
     hand_out(&attached, "wo_2", "t").await;
     let (_, refused) = attached.until_result().await;
-    assert_eq!((refused.work_order_id.as_str(), code(&refused)), ("wo_2", "worker.shutting_down"));
+    assert_eq!((refused.work_order_id.as_str(), code(&refused)), ("wo_2", "worker.leaving"));
     attached.stored("wo_1").await;
     timeout(PATIENCE, worker.task).await.unwrap().unwrap().unwrap();
-    assert!(attached.any().await.is_none(), "the stream is closed");
+    // What was under way when the worker ended may still come, and then the end.
+    while let Some(message) = attached.any().await {
+        assert!(matches!(message, attach_request::Message::Heartbeat(_)), "{message:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_an_orchestrator_results_hold_up_the_end_only_shortly() {
+    let mut server = StandIn::start().await;
+    let mut worker = worker(&server, 1).await;
+    let attached = server.welcomed().await;
+    hand_out(&attached, "wo_1", "t").await;
+    worker.begun.recv().await.unwrap();
+    drop((attached, server));
+    worker.shutdown.cancel();
+    let end = timeout(PATIENCE, worker.task).await;
+    end.expect("it does not wait for the whole grace period").unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_that_goes_away_comes_back_without_room() {
+    let mut server = StandIn::start().await;
+    let mut worker = worker_with_slots(&server, 1, 3).await;
+    let mut attached = server.welcomed().await;
+    assert_eq!(attached.hello.slots, 3);
+    hand_out(&attached, "wo_1", "t").await;
+    worker.begun.recv().await.unwrap();
+    worker.shutdown.cancel();
+    attached.until_result().await;
+    drop(attached);
+    let again = server.welcomed().await;
+    assert_eq!((again.hello.slots, again.hello.held.len()), (1, 1));
+    again.stored("wo_1").await;
+    timeout(PATIENCE, worker.task).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]

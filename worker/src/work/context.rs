@@ -87,6 +87,9 @@ async fn receive(
     const DOING: &str = "fetching the build context";
     let stalled = |_| TransferError::Stalled { doing: DOING, waited: SILENCE };
     let refused = |status| TransferError::of_call(DOING, status);
+    report
+        .say(format!("fetching the build context, {} bytes", context.size - spool.size.min(context.size)))
+        .await;
     let mut client = transfer.client();
     let stream = timeout(SILENCE, client.fetch_context(request)).await.map_err(stalled)?;
     let mut stream = stream.map_err(refused)?.into_inner();

@@ -68,7 +68,9 @@ impl From<DockerfileError> for Failure {
     fn from(error: DockerfileError) -> Self {
         use FailureClass::{Internal, Source};
         let (class, code, advice) = match &error {
-            DockerfileError::Invalid { .. } => (Source, "dockerfile.invalid", ""),
+            DockerfileError::Invalid { .. } => {
+                (Source, "dockerfile.invalid", "correct the Dockerfile and commit it")
+            }
             DockerfileError::PlatformFlag { .. } => (
                 Source,
                 "dockerfile.platform_flag",

@@ -114,9 +114,9 @@ async fn tags_go_back_without_a_plan_and_past_those_that_cannot() {
     let diverged = Failure::new(FailureClass::Infrastructure, "flow.diverged", "settings changed");
     let failures = finish(&flow, &Err(diverged.into())).await;
 
-    let codes: Vec<&str> = failures.iter().map(|failure| failure.code.as_str()).collect();
-    assert_eq!(codes, ["publish.tags_remain"], "{failures:?}");
-    assert!(failures[0].message.contains("one:a-broken") && !failures[0].message.contains("b-latest"));
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    let message = &failures[0].message;
+    assert!(message.contains("one: ") && message.contains("(a-broken)"), "{message}");
     for (number, (layout, before, broken)) in layouts.iter().enumerate() {
         let now = async |name: &str| {
             let found = layout.head_manifest(&Selector::Tag(tag(name))).await.unwrap();

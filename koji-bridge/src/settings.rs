@@ -1,0 +1,134 @@
+//! The bridge's settings: built-in values, then files, then variables such as
+//! `REACTOR__SERVICE__LISTEN`, then flags.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use common::service::{
+    ServiceAddress, TlsFiles,
+    settings::{SettingsError, layered},
+};
+use serde::Deserialize;
+
+use crate::arguments::ServeArguments;
+
+/// Prefix of the variables.
+pub const ENVIRONMENT_PREFIX: &str = "REACTOR";
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The gRPC service.
+    pub service: ServiceSettings,
+}
+
+/// The gRPC service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServiceSettings {
+    /// Where to listen. Example: `unix:/run/reactor/koji.sock`.
+    pub listen: ServiceAddress,
+    /// Whether reflection is offered, which grpcurl needs.
+    pub reflection: bool,
+    /// Seconds that open calls may go on after the first signal.
+    pub shutdown_grace_seconds: u64,
+    /// TLS; without it the service speaks in the clear.
+    pub tls: Option<TlsSettings>,
+}
+
+/// Files of TLS, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// The certificate and its chain.
+    pub certificate_file: PathBuf,
+    /// The private key.
+    pub key_file: PathBuf,
+    /// Authorities of clients; with it a client must show a certificate.
+    pub client_ca_file: Option<PathBuf>,
+}
+
+impl Default for ServiceSettings {
+    fn default() -> Self {
+        Self { listen: default_listen(), reflection: true, shutdown_grace_seconds: 10, tls: None }
+    }
+}
+
+fn default_listen() -> ServiceAddress {
+    ServiceAddress::Tcp { scheme: common::service::Scheme::Unsaid, host: "127.0.0.1".to_owned(), port: 7071 }
+}
+
+impl Settings {
+    /// Reads the layers; flags win.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a layer says what cannot be; the error names it.
+    pub fn load(
+        arguments: &ServeArguments,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, SettingsError> {
+        let mut settings: Self = layered(&arguments.config, ENVIRONMENT_PREFIX, environment)?;
+        let service = &mut settings.service;
+        if let Some(listen) = &arguments.listen {
+            service.listen = listen.clone();
+        }
+        if let Some(grace) = arguments.grace {
+            service.shutdown_grace_seconds = grace;
+        }
+        service.reflection &= !arguments.no_reflection;
+        Ok(settings)
+    }
+}
+
+impl ServiceSettings {
+    /// How long open calls may go on after the first signal.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.shutdown_grace_seconds)
+    }
+
+    /// The files of TLS, if it is on.
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        let tls = self.tls.as_ref()?;
+        Some(TlsFiles {
+            certificate: tls.certificate_file.clone(),
+            key: tls.key_file.clone(),
+            client_ca: tls.client_ca_file.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+
+    fn load(line: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let words = ["koji-bridge", "serve"].into_iter().chain(line.split_whitespace());
+        let Command::Serve(arguments) = Arguments::parse_from(words).command;
+        let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Settings::load(&arguments, &variables)
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "service: {listen: 'unix:/from/file', reflection: false}\n").unwrap();
+        let config = format!("--config {}", file.path().display());
+        assert_eq!(load("", &[]).unwrap(), Settings::default());
+        let read = load(&config, &[]).unwrap().service;
+        assert_eq!((read.listen.to_string().as_str(), read.reflection), ("unix:/from/file", false));
+        let variables = [("REACTOR__SERVICE__LISTEN", "unix:/from/variable")];
+        assert_eq!(load(&config, &variables).unwrap().service.listen.to_string(), "unix:/from/variable");
+        let flags = format!("{config} --listen unix:/from/flag --grace 3");
+        let read = load(&flags, &variables).unwrap().service;
+        assert_eq!((read.listen.to_string().as_str(), read.grace().as_secs()), ("unix:/from/flag", 3));
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_layer() {
+        let error = load("", &[("REACTOR__SERVICE__LISTNE", "x")]).unwrap_err().to_string();
+        assert!(error.contains("environment") && error.contains("listne"), "{error}");
+    }
+}
