@@ -35,8 +35,6 @@ const CHUNK: usize = 256 * 1024;
 /// Silence after which an upload is given up.
 const STALL: Duration = Duration::from_secs(60);
 const MAX_DIGESTS: usize = 1000;
-/// Bytes that the platforms of one build may have together.
-const MAX_IMAGE_BYTES: u64 = 64 << 30;
 
 /// Sends the context of a work order from an offset.
 pub(super) async fn send_context(
@@ -104,7 +102,7 @@ pub(super) async fn receive(
     let blob = Descriptor { media_type: "application/octet-stream".to_owned(), digest, size: header.size };
     let failed = |error: registry_client::RegistryError| failure_status(&error.into());
     let staging = staging(services, order).await?;
-    check_room(staging.root(), blob.size, MAX_IMAGE_BYTES).await?;
+    check_room(staging.root(), blob.size, services.site.builds.max_image.bytes()).await?;
     let mut writer = staging.blob_writer(blob.size).await.map_err(failed)?;
     while let Some(part) = next(inbound).await? {
         let v1::upload_blob_request::Part::Data(data) = part else {

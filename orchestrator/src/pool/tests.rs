@@ -66,20 +66,6 @@ async fn expect_waiting(submission: &mut Submission, part: &str) {
 }
 
 #[tokio::test]
-async fn an_order_that_nobody_follows_any_more_goes_to_no_worker() {
-    let pool = pool();
-    let (waiting, expected) =
-        (pool.submit(order("1", "x86_64"), false), pool.submit(order("2", "x86_64"), true));
-    let again = pool.submit(order("1", "x86_64"), false);
-    drop((waiting, expected));
-    let mut attachment = pool.attach(worker("a", "x86_64", 2, &[]));
-    assert!(matches!(attachment.inbound.recv().await, Some(ToWorker::Order(o)) if o.id == again.id));
-    assert!(attachment.inbound.try_recv().is_err(), "the other one was given up");
-    drop(again);
-    assert!(pool.holds(&attachment.worker, &order("1", "x86_64").id), "what a worker has is left to it");
-}
-
-#[tokio::test]
 async fn an_order_goes_to_a_free_worker_and_comes_back() {
     let pool = pool();
     let mut submission = pool.submit(order("1", "x86_64"), false);
