@@ -96,6 +96,14 @@ impl WorkOrderId {
         Self(format!("{}{build}-{platform}-{attempt}", Self::PREFIX))
     }
 
+    /// Under which name one worker's log of this order is kept. An order that is
+    /// given to another worker begins a new log: its text has nothing to do with
+    /// what the first worker had sent by then.
+    #[must_use]
+    pub fn log_of(&self, worker: &WorkerId) -> Self {
+        Self(format!("{}.{worker}", self.0))
+    }
+
     /// The build that a derived id belongs to.
     pub fn build(&self) -> Option<BuildId> {
         let (build, _) = self.0.strip_prefix(Self::PREFIX)?.split_once('-')?;
@@ -192,6 +200,8 @@ mod tests {
         let order = WorkOrderId::derive(&build, &platform, 2);
         assert_eq!(order.as_str(), "wo_01-aarch64-2");
         assert_eq!(order.build(), Some(build));
+        let worker: WorkerId = "wrk_a".parse().unwrap();
+        assert_eq!(order.log_of(&worker).as_str(), "wo_01-aarch64-2.wrk_a");
         assert_eq!("wo_x".parse::<WorkOrderId>().unwrap().build(), None);
     }
 

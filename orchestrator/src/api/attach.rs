@@ -137,7 +137,8 @@ impl Connection {
             batch.records.into_iter().map(TryInto::try_into).collect::<Result<_, BadField>>()?;
         let up_to = match order.build() {
             Some(build) if self.services.pool.holds(worker, &order) => {
-                self.services.logs.append(&build, Some(&order), records).await.map_err(log_status)?
+                let log = order.log_of(worker);
+                self.services.logs.append(&build, Some(&log), records).await.map_err(log_status)?
             }
             // An order that the worker lost or never had: acknowledged, so that
             // it lets go of the text, and stored nowhere.

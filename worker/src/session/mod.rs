@@ -110,7 +110,9 @@ impl Session {
             result = self.attach_forever() => result,
             () = self.drained() => Ok(()),
         };
-        // After a refusal there may be work left.
+        // After a refusal there may be work left, and tasks that last as long as
+        // the worker.
+        self.shutdown.cancel();
         self.holdings.stop_all(&StopReason::ShuttingDown);
         self.tracker.close();
         if timeout(self.grace, self.tracker.wait()).await.is_err() {

@@ -116,6 +116,8 @@ async fn a_refused_worker_ends_with_the_reason() {
     ] {
         let mut server = StandIn::start().await;
         let worker = worker(&server, 0).await;
+        // As the watch over the parent process does.
+        worker.session.tracker.spawn(worker.shutdown.clone().cancelled_owned());
         let attached = server.attached().await;
         assert_eq!(attached.hello.contract_digest, proto::CONTRACT_DIGEST);
         assert_eq!(attached.hello.platforms, ["x86_64"]);
