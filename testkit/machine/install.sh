@@ -63,6 +63,9 @@ look() {
     [ "$1" = test ] || return 0
     need npm "installs buf" has npm
     need python3-pip "fetches grpcurl" python_can
+    need busybox-static "a program for images made from scratch" test -x /bin/busybox
+    need openssh-server "git over ssh" test -x /usr/sbin/sshd
+    need openssl "makes certificates for the registry" has openssl
 }
 
 # Says what of Rust is missing or too old; fails if anything is.

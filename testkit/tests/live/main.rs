@@ -10,4 +10,5 @@ mod failures;
 mod image;
 mod interruptions;
 mod people;
+mod remotes;
 mod repositories;
