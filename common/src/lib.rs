@@ -3,9 +3,10 @@
 //!
 //! The types here are parsed once, at the edge, and cannot be wrong afterwards.
 //! They know nothing of protobuf (the crate `proto` converts them) and do no
-//! I/O of their own, except for [`secret`], which reads files, and [`service`],
-//! the shell that every long-running binary shares.
+//! I/O of their own, except for [`secret`] and [`credentials`], which read files,
+//! and [`service`], the shell that every long-running binary shares.
 
+pub mod credentials;
 pub mod destination;
 pub mod failure;
 pub mod flow;

@@ -164,3 +164,18 @@ async fn an_endless_token_is_not_read() {
     let error = site.remote(None).manifest(&tag("1")).await.unwrap_err();
     assert!(matches!(error, RegistryError::TooLarge { limit: 65_536, .. }), "{error}");
 }
+
+#[tokio::test]
+async fn the_credentials_file_is_read_again_for_each_login() {
+    let site = Site::new(Auth::Token(Some(BASIC.to_owned()))).await;
+    let file = site.directory.path().join("config.json");
+    let remote = site.remote(Some(file.clone()));
+    let error = remote.manifest(&tag("1")).await.unwrap_err();
+    assert!(matches!(&error, RegistryError::File { path, .. } if *path == file), "{error}");
+    site.credentials("hunter2!");
+    let error = remote.manifest(&tag("1")).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Settings { .. }), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    site.credentials("dXNlcjpodW50ZXIy");
+    assert!(remote.manifest(&tag("1")).await.unwrap().is_some());
+}

@@ -21,6 +21,7 @@ mod work;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use common::{
+    credentials::LoginsError,
     names::WorkerId,
     platform::Platform,
     secret::{Secret, SecretFileError},
@@ -31,7 +32,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use scratch::ScratchError;
 
-use engine::{CredentialsError, DockerEngine, Endpoint, RegistryCredentials};
+use engine::{DockerEngine, Endpoint, RegistryCredentials};
 use holdings::Holdings;
 use scratch::Scratch;
 use session::{CarryOut, DescribeEngine, Identity, Session};
@@ -86,7 +87,7 @@ pub enum WorkerError {
     Token(#[from] SecretFileError),
     /// The credentials for registries cannot be read.
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
+    Credentials(#[from] LoginsError),
     /// The scratch directory cannot be used.
     #[error(transparent)]
     Scratch(#[from] ScratchError),

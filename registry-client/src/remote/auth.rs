@@ -6,7 +6,6 @@
 //! its answer is read up to 64 KiB.
 
 mod challenge;
-mod credentials;
 mod token;
 
 pub(crate) use self::token::header;
@@ -20,12 +19,13 @@ use std::{
 };
 
 use common::{
+    credentials::{self, LoginsError, RegistryLogins},
     image::{Host, Repository},
     secret::Secret,
 };
 use reqwest::header::HeaderMap;
 
-use self::{challenge::Challenge, credentials::Credentials, token::Tokens};
+use self::{challenge::Challenge, token::Tokens};
 use super::Limits;
 use crate::RegistryError;
 
@@ -117,7 +117,7 @@ impl Login {
         self.known_here.store(credentials.is_some(), Ordering::Relaxed);
         match challenge {
             Challenge::Basic => {
-                let basic = credentials.as_ref().and_then(Credentials::basic);
+                let basic = credentials.as_ref().and_then(credentials::Login::basic);
                 self.lock_basic().clone_from(&basic);
                 // The same password again would be refused again.
                 Ok(basic.filter(|basic| !used.is_some_and(|used| used.matches(basic.expose()))))
@@ -141,11 +141,23 @@ impl Login {
         }
     }
 
-    async fn credentials(&self) -> Result<Option<Credentials>, RegistryError> {
+    async fn credentials(&self) -> Result<Option<credentials::Login>, RegistryError> {
+        const ACTION: &str = "read the credentials in";
+        let Some(path) = self.credentials_file.clone() else { return Ok(None) };
+        let (file, host) = (path.clone(), self.host.clone());
         // Read each time, since such files are replaced while we run.
-        match &self.credentials_file {
-            Some(path) => credentials::read(&self.host, path).await,
-            None => Ok(None),
+        let read = tokio::task::spawn_blocking(move || {
+            RegistryLogins::from_file_for(&file, &host).map(|logins| logins.for_host(&host))
+        });
+        match read.await {
+            Ok(Ok(login)) => Ok(login),
+            Ok(Err(LoginsError::Read { path, source })) => {
+                Err(RegistryError::File { action: ACTION, path, source })
+            }
+            Ok(Err(error @ LoginsError::Content { .. })) => {
+                Err(RegistryError::Settings { host: self.host.to_string(), reason: error.to_string() })
+            }
+            Err(stopped) => Err(RegistryError::File { action: ACTION, path, source: stopped.into() }),
         }
     }
 

@@ -23,7 +23,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use common::{ParseError, platform::Architecture};
 
-pub use credentials::{CredentialsError, RegistryCredentials};
+pub use credentials::RegistryCredentials;
 pub use error::{EngineError, FailedStep};
 
 /// Deadline of one ordinary call, in seconds.

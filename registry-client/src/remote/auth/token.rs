@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use common::{image::Host, secret::Secret};
+use common::{credentials::Login, image::Host, secret::Secret};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Credentials, Scope};
+use super::Scope;
 use crate::{
     RegistryError,
     remote::{
@@ -82,7 +82,7 @@ pub(super) struct Request<'a> {
     pub(super) realm: &'a str,
     pub(super) service: &'a str,
     pub(super) scopes: &'a [String],
-    pub(super) credentials: Option<&'a Credentials>,
+    pub(super) credentials: Option<&'a Login>,
 }
 
 #[derive(Deserialize)]
@@ -116,7 +116,7 @@ impl Request<'_> {
         realm: &Url,
     ) -> Result<Token, RegistryError> {
         let request = match self.credentials {
-            Some(Credentials::Identity { token }) => http.post(realm.clone()).form(&[
+            Some(Login::IdentityToken(token)) => http.post(realm.clone()).form(&[
                 ("grant_type", "refresh_token"),
                 ("client_id", "reactor"),
                 ("service", self.service),
@@ -132,7 +132,7 @@ impl Request<'_> {
                     address.query_pairs_mut().append_pair("scope", scope);
                 }
                 let request = http.get(address);
-                match password.and_then(Credentials::basic) {
+                match password.and_then(Login::basic) {
                     Some(basic) => request.header(AUTHORIZATION, header(&basic, || self.refused_password())?),
                     None => request,
                 }
