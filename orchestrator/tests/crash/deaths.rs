@@ -1,7 +1,7 @@
 //! A process dies at any append; the next one ends the build as if nothing had
 //! happened.
 
-use std::{ops::RangeInclusive, sync::OnceLock};
+use std::{ops::RangeInclusive, sync::OnceLock, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use common::{
@@ -96,6 +96,9 @@ async fn live_through(at: usize, act: Act, workers: Workers) -> Result<()> {
     let mut world = World::new().await?;
     let moody = workers == Workers::AreNewAndMoody;
     world.hire(moody)?;
+    if workers == Workers::ComeBack {
+        world.reattach_window = Duration::from_secs(2);
+    }
     let first = Process::start(&world).await?;
     let build = first.accept(&world).await?;
     let trap = Trap::new(first.services.store.journal(&build), act, at);

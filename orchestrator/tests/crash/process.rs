@@ -86,7 +86,7 @@ impl Process {
         let state = world.state();
         std::fs::create_dir_all(work_directory(&state))?;
         let shutdown = Shutdown::new();
-        let pool = Pool::new(PoolSettings { reattach_window: Duration::from_millis(50) });
+        let pool = Pool::new(PoolSettings { reattach_window: world.reattach_window });
         let opened = timeout(PATIENCE, open(&state)).await;
         let (store, logs) = opened.context("the state directory stays locked")??;
         let services = Arc::new(Services {

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -46,6 +47,9 @@ pub(crate) struct World {
     pub(crate) workers: Vec<Arc<Worker>>,
     /// The tags before the build.
     pub(crate) before: Tags,
+    /// How long workers may take to come back. Where they are to be found again,
+    /// longer than a busy machine needs to get that far.
+    pub(crate) reattach_window: Duration,
     _git: Arc<GitRepository>,
 }
 
@@ -106,6 +110,7 @@ impl World {
             request,
             workers: Vec::new(),
             before: Tags::new(),
+            reattach_window: Duration::from_millis(50),
             _git: git,
         };
         world.hire(false)?;

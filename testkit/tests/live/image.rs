@@ -6,7 +6,10 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::factory::{build, engine, program, registry, samples, tags};
+use crate::{
+    factory::{build, engine, program, registry, samples, tags},
+    repositories::Repository,
+};
 
 fn site() -> String {
     format!("registries:\n  - host: \"{}\"\n    plain_http: true\n", registry())
@@ -111,5 +114,56 @@ fn every_program_says_its_version_and_contract() -> Result<()> {
         let text = run(Command::new(program(name)).arg("--version"))?;
         ensure!(text.starts_with(name) && text.contains("sha256:"), "{text}");
     }
+    Ok(())
+}
+
+/// An image that only the engine has, under a name that the registry does not
+/// know. Gone with the test.
+struct LocalImage(String);
+
+impl LocalImage {
+    fn tagged(name: &str) -> Result<Self> {
+        let (base, image) = (format!("{}/base:1", registry()), format!("{}/{name}:1", registry()));
+        run(Command::new("docker").args(["pull", "--quiet", &base]))?;
+        run(Command::new("docker").args(["tag", &base, &image]))?;
+        Ok(Self(image))
+    }
+
+    fn id(&self) -> Result<String> {
+        let id = run(Command::new("docker").args(["inspect", "--format", "{{.Id}}", &self.0]))?;
+        Ok(id.trim().to_owned())
+    }
+}
+
+impl Drop for LocalImage {
+    fn drop(&mut self) {
+        let _gone = Command::new("docker").args(["rmi", &self.0]).output();
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a Docker engine and a registry"]
+async fn a_parent_of_the_engine_alone_is_used_only_when_allowed_and_recorded_by_its_id() -> Result<()> {
+    let _engine = engine().await;
+    let directory = tempfile::tempdir()?;
+    let parent = LocalImage::tagged("live/only-in-engine")?;
+    let text = "ARG REGISTRY\nFROM ${REGISTRY}/live/only-in-engine:1\nRUN true\n";
+    let repository = Repository::with(&[("Dockerfile", text)])?;
+    let uri = repository.uri();
+    let arguments = [uri.as_str(), "--platform", "x86_64", "--to", "oci:out", "--output", "json"];
+
+    let output = build(directory.path(), &site(), &arguments)?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.code() == Some(1) && text.contains("parent.not_found"), "{text}");
+    ensure!(text.contains("--allow-local-parents"), "the advice names the way out: {text}");
+
+    let allowed = [&arguments[..], &["--allow-local-parents"]].concat();
+    let output = build(directory.path(), &site(), &allowed)?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "{text}");
+    ensure!(text.contains("parent.local"), "a warning says so: {text}");
+    let built =
+        text.lines().find(|line| line.contains("x86_64/build_image") && line.contains("local_parents"));
+    ensure!(built.context("the step's output")?.contains(&parent.id()?), "{text}");
     Ok(())
 }
