@@ -9,6 +9,7 @@
 //! are comments: a parser that does not know them then sees every token at its
 //! place.
 
+use super::words;
 use std::ops::Range;
 
 use super::DockerfileError;
@@ -167,7 +168,7 @@ impl HereDocument {
 /// `[digits]<<[-]NAME`, where the name may be quoted.
 fn here_documents(instruction: &str) -> Vec<HereDocument> {
     let mut found = Vec::new();
-    for word in shell_words(instruction) {
+    for word in words::split(instruction, '\\') {
         let word = word.trim_start_matches(|c: char| c.is_ascii_digit());
         let Some(rest) = word.strip_prefix("<<") else { continue };
         let (strips_tabs, name) = match rest.strip_prefix('-') {
@@ -180,37 +181,6 @@ fn here_documents(instruction: &str) -> Vec<HereDocument> {
         }
     }
     found
-}
-
-/// Words as a shell separates them, quotes and escapes kept.
-fn shell_words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut quote = None;
-    let mut characters = text.chars();
-    while let Some(c) = characters.next() {
-        match (c, quote) {
-            (c, None) if c.is_ascii_whitespace() => {
-                if !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                continue;
-            }
-            ('\\', None | Some('"')) => {
-                word.push(c);
-                word.extend(characters.next());
-                continue;
-            }
-            ('"' | '\'', None) => quote = Some(c),
-            (c, Some(open)) if c == open => quote = None,
-            _ => {}
-        }
-        word.push(c);
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    words
 }
 
 fn unquoted(word: &str) -> String {

@@ -1,4 +1,4 @@
-//! Taking apart the arguments of LABEL, ENV and ARG.
+//! Taking apart the arguments of instructions into words.
 
 /// Splits at spaces that are neither quoted nor escaped. Quotes and escapes stay
 /// in the words: expansion removes them.
