@@ -9,10 +9,9 @@
 //! are comments: a parser that does not know them then sees every token at its
 //! place.
 
-use super::words;
 use std::ops::Range;
 
-use super::DockerfileError;
+use super::{DockerfileError, words};
 
 /// A Dockerfile's text made simple.
 #[derive(Debug, PartialEq, Eq)]
