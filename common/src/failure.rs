@@ -83,6 +83,10 @@ pub struct Failure {
     /// Underlying errors, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
+    /// Further problems found at the same time that have nothing to do with this
+    /// one: each has to be solved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Failure>,
     /// Full name of the step that failed; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub step: String,
@@ -103,6 +107,7 @@ impl Failure {
             message: message.into(),
             advice: String::new(),
             causes: Vec::new(),
+            others: Vec::new(),
             step: String::new(),
             platform: None,
             at: Timestamp::now(),
@@ -125,6 +130,21 @@ impl Failure {
     pub fn cancelled(reason: &str) -> Self {
         let reason = if reason.is_empty() { "no reason given" } else { reason };
         Self::new(FailureClass::Cancelled, "cancelled", format!("cancelled: {reason}"))
+    }
+
+    /// Several independent problems as one failure: the first, with the others
+    /// beside it. `None` when there is no problem.
+    pub fn all(problems: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut problems = problems.into_iter().flat_map(Self::each);
+        let mut first = problems.next()?;
+        first.others = problems.collect();
+        Some(first)
+    }
+
+    /// This problem and the others beside it, one by one.
+    pub fn each(mut self) -> Vec<Self> {
+        let others = std::mem::take(&mut self.others);
+        std::iter::once(self).chain(others.into_iter().flat_map(Self::each)).collect()
     }
 
     /// The same failure with advice.

@@ -13,6 +13,7 @@ pub mod flow;
 pub mod image;
 pub mod log;
 pub mod names;
+pub mod nvr;
 pub mod platform;
 pub mod request;
 pub mod retry;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{destination::Destination, names::Component, platform::Platform};
+use crate::{destination::Destination, image::ImageReference, names::Component, platform::Platform};
 
 /// A git repository and what to build from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +89,39 @@ pub struct BuildRequest {
     pub limits: Limits,
     /// What a failed platform does to the others; `None` is the site's choice.
     pub failure_policy: Option<FailurePolicy>,
+    /// The Koji task that asked for the build.
+    #[serde(default)]
+    pub koji_task: Option<u64>,
+    /// The branch that the commit is on, for records. Example: `f44`.
+    #[serde(default)]
+    pub branch: Option<String>,
+    /// Repository files (`.repo`) for package installation, by URL.
+    #[serde(default)]
+    pub repository_urls: Vec<String>,
+    /// Composes that exist already, by number.
+    #[serde(default)]
+    pub composes: Vec<u64>,
+    /// Which signatures packages must have. Example: `release`.
+    #[serde(default)]
+    pub signing_intent: Option<String>,
+    /// The Koji build to build upon instead of the FROM image: its NVR or number.
+    #[serde(default)]
+    pub parent_build: Option<String>,
+    /// A Koji image task whose file systems to build upon.
+    #[serde(default)]
+    pub filesystem_task: Option<u64>,
+    /// Build a Flatpak.
+    #[serde(default)]
+    pub flatpak: bool,
+    /// Nobody asked: something that the image contains has changed.
+    #[serde(default)]
+    pub rebuild: bool,
+    /// The image whose change caused the rebuild, instead of the FROM image.
+    #[serde(default)]
+    pub triggered_by: Option<ImageReference>,
+    /// OpenShift image stream that follows the image. Example: `team-hello`.
+    #[serde(default)]
+    pub image_stream: Option<String>,
 }
 
 impl BuildRequest {
@@ -108,6 +141,17 @@ impl BuildRequest {
             labels: BTreeMap::new(),
             limits: Limits::default(),
             failure_policy: None,
+            koji_task: None,
+            branch: None,
+            repository_urls: Vec::new(),
+            composes: Vec::new(),
+            signing_intent: None,
+            parent_build: None,
+            filesystem_task: None,
+            flatpak: false,
+            rebuild: false,
+            triggered_by: None,
+            image_stream: None,
         }
     }
 }

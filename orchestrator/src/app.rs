@@ -18,6 +18,7 @@ use common::{
 use crate::{
     api::Access,
     config::Site,
+    outside::HttpError,
     pool::{Pool, PoolSettings, TicketMaker},
     run,
     services::Services,
@@ -77,6 +78,9 @@ pub enum AppError {
     /// What ended builds left behind cannot be looked through.
     #[error(transparent)]
     Sweep(#[from] Failure),
+    /// Web servers cannot be reached from here.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// A worker cannot be connected to its own orchestrator.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -144,14 +148,13 @@ impl App {
             store,
             pool: pool.clone(),
             launcher,
-            registries: parts::registries(&site),
             tickets: TicketMaker::open(&ticket_key)
                 .map_err(|source| AppError::State { path: ticket_key, source })?,
-            git: parts::git_access(&site),
+            outside: parts::outside(&site)?,
             work_directory,
             layout_root: parts::layout_root(&site, foreground, &state_directory)?,
             shutdown: shutdown.token.clone(),
-            site,
+            site: Arc::new(site),
         });
 
         shutdown.tracker.spawn(pool.look_after(shutdown.token.clone()));

@@ -10,6 +10,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod launch;
+pub mod outside;
 pub mod plan;
 pub mod pool;
 pub mod repository;

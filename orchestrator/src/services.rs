@@ -10,25 +10,28 @@ use common::{
     failure::{Failure, FailureClass},
     log::{LogRecord, LogStream},
     names::BuildId,
-    request::GitSource,
 };
 use jiff::Timestamp;
-use registry_client::{Client, Layout, Registry};
+use registry_client::{Layout, Registry};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Site,
     launch::Launcher,
+    outside::Outside,
     plan::Target,
     pool::{Pool, TicketMaker},
-    repository::{self, GitAccess, ResolvedSource, SourceTree},
     store::{Store, logs::LogStore},
 };
+
+mod planning;
+
+pub use planning::{BuildStamp, LayoutRoot, Narrator, PlanServices, Reach};
 
 /// What all builds share.
 pub struct Services {
     /// The site's settings, frozen at start.
-    pub site: Site,
+    pub site: Arc<Site>,
     /// The builds' histories.
     pub store: Store,
     /// The builds' logs.
@@ -37,12 +40,10 @@ pub struct Services {
     pub pool: Pool,
     /// Starts workers on this machine, where the site wants that.
     pub launcher: Launcher,
-    /// Registries, with the site's credentials.
-    pub registries: Client,
+    /// Registries, git, Koji and the web, with the site's credentials.
+    pub outside: Outside,
     /// Makes the tickets of work orders.
     pub tickets: TicketMaker,
-    /// How git remotes are reached.
-    pub git: GitAccess,
     /// Where builds keep their files: one directory each, removed at the end.
     pub work_directory: PathBuf,
     /// Where layouts may be.
@@ -51,69 +52,40 @@ pub struct Services {
     pub shutdown: CancellationToken,
 }
 
-/// The directory that relative layouts are below.
-#[derive(Debug, Clone)]
-pub enum LayoutRoot {
-    /// Layouts can be anywhere: the user of the command line owns the machine.
-    Free(PathBuf),
-    /// Layouts cannot be anywhere else: requests come over the network.
-    Fence(PathBuf),
-}
-
-impl LayoutRoot {
-    /// The directory.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Free(path) | Self::Fence(path) => path,
-        }
-    }
-
-    /// Whether nothing outside may be named.
-    pub fn is_a_fence(&self) -> bool {
-        matches!(self, Self::Fence(_))
-    }
-}
-
-/// What identifies a build and never changes.
-#[derive(Debug, Clone)]
-pub struct BuildStamp {
-    /// The build.
-    pub build: BuildId,
-    /// When it was accepted.
-    pub created_at: Timestamp,
-}
-
 /// The services of one build.
 pub struct BuildServices {
     /// What all builds share.
     pub shared: Arc<Services>,
     /// The build.
     pub stamp: BuildStamp,
+    /// What its planning may touch.
+    pub planning: PlanServices,
 }
 
 impl BuildServices {
+    /// The services of a build.
+    pub fn new(shared: Arc<Services>, stamp: BuildStamp) -> Self {
+        let narrator = LogLines { shared: shared.clone(), build: stamp.build.clone() };
+        let planning = PlanServices {
+            site: shared.site.clone(),
+            outside: shared.outside.clone(),
+            stamp: stamp.clone(),
+            directory: build_directory(&shared.work_directory, &stamp.build),
+            layout_root: shared.layout_root.clone(),
+            reach: Reach::Everything,
+            narrator: Arc::new(narrator),
+        };
+        Self { shared, stamp, planning }
+    }
+
     /// The build's own directory; gone when the build has ended.
     pub fn directory(&self) -> PathBuf {
-        build_directory(&self.shared.work_directory, &self.stamp.build)
+        self.planning.directory.clone()
     }
 
     /// Where the build context is.
     pub fn context_directory(&self) -> PathBuf {
-        self.directory().join("context")
-    }
-
-    /// The tree of the commit, fetched if it is not here (any more).
-    ///
-    /// # Errors
-    /// The remote cannot be reached, or does not have the commit.
-    pub async fn source_tree(
-        &self,
-        source: &GitSource,
-        resolved: &ResolvedSource,
-        cancel: &CancellationToken,
-    ) -> Result<SourceTree, Failure> {
-        let directory = self.directory().join("source.git");
-        Ok(repository::fetch(&self.shared.git, source, resolved, &directory, cancel).await?)
+        self.planning.context_directory()
     }
 
     /// Makes the layout in which the members of the image are gathered, unless
@@ -141,7 +113,7 @@ impl BuildServices {
         match target {
             Target::Layout { directory } => Ok(Box::new(Layout::create(directory).await?)),
             Target::Registry { host, repository, .. } => {
-                Ok(Box::new(self.shared.registries.repository(host, repository)))
+                Ok(Box::new(self.shared.outside.registries.repository(host, repository)))
             }
         }
     }
@@ -149,6 +121,19 @@ impl BuildServices {
     /// Adds a line of the orchestrator's own to the build's log. Losing such a
     /// line is no reason to fail a build.
     pub async fn say(&self, step: &str, text: &str) {
+        self.planning.say(step, text).await;
+    }
+}
+
+/// Adds what a build has to say to its log.
+struct LogLines {
+    shared: Arc<Services>,
+    build: BuildId,
+}
+
+#[async_trait::async_trait]
+impl Narrator for LogLines {
+    async fn say(&self, step: &str, text: &str) {
         let record = LogRecord {
             offset: 0,
             at: Timestamp::now(),
@@ -157,8 +142,8 @@ impl BuildServices {
             step: step.to_owned(),
             text: Bytes::from(format!("{text}\n")),
         };
-        if let Err(error) = self.shared.logs.append(&self.stamp.build, None, vec![record]).await {
-            tracing::warn!(build = %self.stamp.build, %error, "a log line was lost");
+        if let Err(error) = self.shared.logs.append(&self.build, None, vec![record]).await {
+            tracing::warn!(build = %self.build, %error, "a log line was lost");
         }
     }
 }

@@ -170,7 +170,7 @@ impl Supervisor {
         }
 
         let stamp = BuildStamp { build: build.clone(), created_at: history.created_at };
-        let services = BuildServices { shared: self.services.clone(), stamp };
+        let services = BuildServices::new(self.services.clone(), stamp);
         let journal = store.journal(build);
         let flow = Flow::new(&services, &journal, token.clone());
         let outcome = plan_and_run(&flow, &services, &history).await;
@@ -237,7 +237,7 @@ async fn plan_and_run(
     services: &BuildServices,
     history: &History,
 ) -> Result<BuildResult, Failures> {
-    let plan = plan::decide(flow, &services.stamp, &history.request).await?;
+    let plan = plan::decide(&flow.over(&services.planning), &history.request).await?;
     run::run(flow, &plan).await
 }
 

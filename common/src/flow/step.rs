@@ -170,6 +170,19 @@ impl<'a, S: Sync> Flow<'a, S> {
         }
     }
 
+    /// The same flow over other services: one history, one end.
+    pub fn over<'b, T: Sync>(&self, services: &'b T) -> Flow<'b, T>
+    where
+        'a: 'b,
+    {
+        Flow { services, journal: self.journal, cancel: self.cancel.clone(), scope: self.scope.clone() }
+    }
+
+    /// What the steps may touch.
+    pub fn services(&self) -> &'a S {
+        self.services
+    }
+
     /// The token that stops this flow and those scoped from it.
     pub fn cancel(&self) -> &CancellationToken {
         &self.cancel
@@ -250,8 +263,8 @@ impl<'a, S: Sync> Flow<'a, S> {
     ///
     /// # Errors
     /// The journal failed.
-    pub async fn skip<T: Step<S>>(&self, reason_code: &str, reason: &str) -> Result<(), Failure> {
-        let step = self.name_of::<T>();
+    pub async fn skip(&self, step: &str, reason_code: &str, reason: &str) -> Result<(), Failure> {
+        let step = format!("{}{step}", self.scope);
         if self.journal.last(&step).await? == Some(StepRecord::Skipped) {
             return Ok(());
         }

@@ -22,7 +22,7 @@ use super::{Access, store_status, streams};
 use crate::{
     plan::ResolveSource,
     repository::ResolvedSource,
-    services::{BuildServices, Services},
+    services::{PlanServices, Services},
     store::ListQuery,
     supervisor::Supervisor,
 };
@@ -182,7 +182,7 @@ impl BuildService for BuildApi {
 /// A build as the API shows it. The commit is what the step that resolved it
 /// recorded.
 fn as_message(id: &BuildId, history: &History) -> v1::Build {
-    let name = <ResolveSource<'_> as common::flow::Step<BuildServices>>::NAME;
+    let name = <ResolveSource<'_> as common::flow::Step<PlanServices>>::NAME;
     let commit = match history.steps.get(name) {
         Some(StepRecord::Succeeded { output, .. }) => {
             serde_json::from_value::<ResolvedSource>(output.clone())

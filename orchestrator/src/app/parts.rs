@@ -19,6 +19,7 @@ use crate::{
     api::{Access, BuildApi, ConnectionSettings, WorkerApi},
     config::Site,
     launch::{Launcher, LocalWorkers},
+    outside::{Http, HttpError, Koji, Outside},
     pool::Pool,
     repository::GitAccess,
     services::{LayoutRoot, Services},
@@ -94,7 +95,17 @@ fn worker_program() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(name))
 }
 
-pub(super) fn registries(site: &Site) -> Client {
+/// Other systems, with the site's credentials.
+pub(crate) fn outside(site: &Site) -> Result<Outside, HttpError> {
+    Ok(Outside {
+        registries: registries(site),
+        git: git_access(site),
+        koji: site.koji.bridge.clone().map(Koji::new),
+        http: Http::new()?,
+    })
+}
+
+fn registries(site: &Site) -> Client {
     let entry = |setting: &crate::config::RegistrySetting| {
         let settings = HostSettings {
             plain_http: setting.plain_http,
@@ -108,7 +119,7 @@ pub(super) fn registries(site: &Site) -> Client {
     Client::new(RegistrySettings { hosts, ..RegistrySettings::default() })
 }
 
-pub(super) fn git_access(site: &Site) -> GitAccess {
+fn git_access(site: &Site) -> GitAccess {
     GitAccess {
         credentials_file: site.git.credentials_file.clone(),
         ssh_key_file: site.git.ssh_key_file.clone(),

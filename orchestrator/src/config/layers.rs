@@ -136,7 +136,8 @@ macro_rules! section {
         sections { $($(#[doc = $sub_doc:literal])* $sub:ident: $section:ty,)* }
     ) => {
         $(#[doc = $doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
         pub struct $name {
             $($(#[doc = $key_doc])* pub $key: $type,)*
             $($(#[doc = $sub_doc])* pub $sub: $section,)*

@@ -22,7 +22,7 @@ pub use error::ConfigError;
 pub use layers::{Key, Origin, Origins};
 pub use load::{ENVIRONMENT_PREFIX, FlagSetting};
 pub use site::{
-    Builds, Git, LocalWorkers, PlatformSetting, Publication, RegistrySetting, Service, Settings, Site, State,
-    Tls, Workers,
+    Artifacts, Builds, Composes, Git, KojiSetting, Labels, LocalWorkers, Mail, OpenShift, PlatformSetting,
+    Publication, RegistrySetting, Repositories, Service, Settings, SigningIntent, Site, State, Tls, Workers,
 };
 pub use units::{Period, Size};

@@ -49,7 +49,133 @@ section! {
         builds: Builds,
         /// Workers and their connections.
         workers: Workers,
+        /// Labels that every image gets.
+        labels: Labels,
+        /// Koji, where builds are recorded.
+        koji: KojiSetting,
+        /// The compose service (ODCS), which makes package repositories for a build.
+        composes: Composes,
+        /// Package repositories in builds.
+        repositories: Repositories,
+        /// Files that builds fetch before they begin.
+        artifacts: Artifacts,
+        /// Mail about builds.
+        mail: Mail,
+        /// OpenShift, for image streams.
+        openshift: OpenShift,
     }
+}
+
+section! {
+    /// Labels that every image gets.
+    Labels (LabelsPatch)
+    settings {
+        /// Labels by name. They win over the repository's, except distribution-scope. Entries of several files are merged by name.
+        set: BTreeMap<String, String> = BTreeMap::new(),
+        /// Groups of labels that must have one value: a label that is missing gets that of the first one in its group.
+        equal: Vec<Vec<String>> = Vec::new(),
+        /// Format of the label `url`, with other labels in braces. Example: `https://example.org/{name}/{version}`.
+        info_url: Option<String> = None,
+    }
+    sections {}
+}
+
+section! {
+    /// Koji, where builds are recorded.
+    KojiSetting (KojiPatch)
+    settings {
+        /// Address of the hub's XML-RPC. Without it the site has no Koji. Only koji-bridge talks to the hub; here it is for links and records.
+        hub_url: Option<String> = None,
+        /// Address of the hub's files, for links.
+        root_url: Option<String> = None,
+        /// Address of koji-bridge: unix:PATH or HOST:PORT.
+        bridge: Option<ServiceAddress> = None,
+    }
+    sections {}
+}
+
+section! {
+    /// The compose service (ODCS), which makes package repositories for a build.
+    Composes (ComposesPatch)
+    settings {
+        /// Address of ODCS. Without it the site has no composes.
+        api_url: Option<String> = None,
+        /// Whether the certificate of ODCS need not be valid.
+        insecure: bool = false,
+        /// Directory with the file `token` for OpenID Connect.
+        token_directory: Option<PathBuf> = None,
+        /// Directory with the client certificate and key in the file `cert`.
+        certificate_directory: Option<PathBuf> = None,
+        /// Which keys packages may be signed with, by name of the intent, most restrictive first.
+        signing_intents: Vec<SigningIntent> = Vec::new(),
+        /// The intent of builds that name none.
+        default_signing_intent: Option<String> = None,
+    }
+    sections {}
+}
+
+section! {
+    /// Package repositories in builds.
+    Repositories (RepositoriesPatch)
+    settings {
+        /// Proxy that package managers of builds use. Example: `http://proxy.example.org:3128`.
+        proxy: Option<String> = None,
+        /// Hosts or host/path beginnings that repository files may come from; empty means any.
+        allowed_domains: Vec<String> = Vec::new(),
+    }
+    sections {}
+}
+
+section! {
+    /// Files that builds fetch before they begin.
+    Artifacts (ArtifactsPatch)
+    settings {
+        /// Hosts or host/path beginnings that artifacts may come from; empty means any.
+        allowed_domains: Vec<String> = Vec::new(),
+        /// Program and arguments that fetch what the file `sources` names, run in the checked-out repository. Without it nothing is fetched.
+        sources_command: Vec<String> = Vec::new(),
+        /// Largest artifact.
+        max_size: Size = Size::from_bytes(2 << 30),
+    }
+    sections {}
+}
+
+section! {
+    /// Mail about builds.
+    Mail (MailPatch)
+    settings {
+        /// Mail server. Without it no mail is sent.
+        host: Option<String> = None,
+        /// Sender.
+        from: Option<String> = None,
+        /// Who is told of every build that fails for reasons of its own.
+        error_addresses: Vec<String> = Vec::new(),
+        /// Who is told beside submitter and owner.
+        additional_addresses: Vec<String> = Vec::new(),
+        /// Domain of users without an address.
+        domain: Option<String> = None,
+        /// Tell who submitted the build.
+        to_submitter: bool = false,
+        /// Tell the package's owner.
+        to_package_owner: bool = false,
+    }
+    sections {}
+}
+
+section! {
+    /// OpenShift, for image streams.
+    OpenShift (OpenShiftPatch)
+    settings {
+        /// Address of the cluster's API. Without it image streams are left alone.
+        url: Option<String> = None,
+        /// Whether the API's certificate need not be valid.
+        insecure: bool = false,
+        /// Project that holds the image streams.
+        namespace: String = "default".to_owned(),
+        /// File with the bearer token.
+        token_file: Option<PathBuf> = None,
+    }
+    sections {}
 }
 
 section! {
@@ -228,6 +354,16 @@ pub struct RegistrySetting {
     /// Credentials: a `config.json` or `.dockercfg` as Docker writes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_file: Option<PathBuf>,
+}
+
+/// Which keys packages may be signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SigningIntent {
+    /// Its name. Example: `release`.
+    pub name: String,
+    /// Identities of keys; none allows unsigned packages.
+    pub keys: Vec<String>,
 }
 
 fn yes() -> bool {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::source::STOP_THREADS;
 use crate::{
     repository::{ResolvedSource, context::write_context},
-    services::BuildServices,
+    services::PlanServices,
 };
 
 /// Makes the context.
@@ -25,7 +25,7 @@ pub struct MakeContext<'a> {
     pub dockerfile_path: &'a str,
 }
 
-impl Step<BuildServices> for MakeContext<'_> {
+impl Step<PlanServices> for MakeContext<'_> {
     const NAME: &'static str = "make_context";
     const STAGE: Stage = Stage::Prepare;
     type Output = Descriptor;
@@ -34,10 +34,10 @@ impl Step<BuildServices> for MakeContext<'_> {
         Policy { timeout: std::time::Duration::from_secs(1800), grace: STOP_THREADS, ..Policy::default() }
     }
 
-    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Descriptor, Failure> {
+    async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Descriptor, Failure> {
         let services = cx.services;
         let tree = services.source_tree(self.source, self.resolved, cx.cancel).await?;
-        let limit = services.shared.site.builds.max_context.bytes();
+        let limit = services.site.builds.max_context.bytes();
         let context =
             write_context(&tree, self.dockerfile_path, &services.context_directory(), limit, cx.cancel)
                 .await?;

@@ -7,20 +7,14 @@ use super::{
     ReadRepository, ResolveSource, SelectPlatforms, Tags, parents::final_dockerfile,
     platforms::SelectedPlatform,
 };
-use crate::{
-    repository::dockerfile::Dockerfile,
-    services::{BuildServices, BuildStamp},
-};
+use crate::{repository::dockerfile::Dockerfile, services::PlanServices};
 
 /// Decides everything about a build.
 ///
 /// # Errors
 /// The first decision that cannot be made.
-pub async fn decide(
-    flow: &Flow<'_, BuildServices>,
-    stamp: &BuildStamp,
-    request: &BuildRequest,
-) -> Result<Plan, Failure> {
+pub async fn decide(flow: &Flow<'_, PlanServices>, request: &BuildRequest) -> Result<Plan, Failure> {
+    let stamp = &flow.services().stamp;
     let source = &request.source;
     let resolved = flow.run(ResolveSource { source }).await?;
     flow.run(FetchSource { source, resolved: &resolved }).await?;

@@ -9,11 +9,11 @@ use common::{
     image::Tag,
     names::Component,
 };
-use registry_client::Selector;
+use registry_client::{Layout, Registry as _, Selector};
 use serde::Serialize;
 
 use super::Target;
-use crate::services::BuildServices;
+use crate::services::PlanServices;
 
 /// Checks the destinations.
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ pub struct CheckDestinations<'a> {
     pub component: &'a Component,
 }
 
-impl Step<BuildServices> for CheckDestinations<'_> {
+impl Step<PlanServices> for CheckDestinations<'_> {
     const NAME: &'static str = "check_destinations";
     const STAGE: Stage = Stage::Prepare;
     type Output = Vec<Target>;
@@ -33,14 +33,14 @@ impl Step<BuildServices> for CheckDestinations<'_> {
         Policy { attempts: 3, wait: std::time::Duration::from_secs(5), ..Policy::default() }
     }
 
-    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Vec<Target>, Failure> {
+    async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Vec<Target>, Failure> {
         let default = [Destination::Layout { directory: PathBuf::from(self.component.as_str()) }];
         let asked = if self.asked.is_empty() { &default[..] } else { self.asked };
         let mut targets: Vec<Target> = Vec::new();
         for destination in asked {
             let target = match destination {
                 Destination::Layout { directory } => {
-                    let root = &cx.services.shared.layout_root;
+                    let root = &cx.services.layout_root;
                     Target::Layout { directory: settle(directory, root.path(), root.is_a_fence())? }
                 }
                 Destination::Registry { host, repository, tag } => {
@@ -58,11 +58,34 @@ impl Step<BuildServices> for CheckDestinations<'_> {
 }
 
 /// Opens the destination, which creates a layout and asks a registry whether it
-/// is there and lets us in.
-async fn check(services: &BuildServices, target: &Target) -> Result<(), Failure> {
-    let registry = services.open(target).await?;
-    registry.head_manifest(&Selector::Tag(Tag::latest())).await?;
+/// is there and lets us in. A dry run leaves a layout that is not there alone.
+async fn check(services: &PlanServices, target: &Target) -> Result<(), Failure> {
+    let latest = Selector::Tag(Tag::latest());
+    match target {
+        Target::Layout { directory } => {
+            let layout = if services.reach.may_change() {
+                Layout::create(directory).await?
+            } else if is_empty(directory).await {
+                return Ok(());
+            } else {
+                Layout::open(directory).await?
+            };
+            layout.head_manifest(&latest).await?;
+        }
+        Target::Registry { host, repository, .. } if services.reach.may_ask() => {
+            services.outside.registries.repository(host, repository).head_manifest(&latest).await?;
+        }
+        Target::Registry { .. } => {}
+    }
     Ok(())
+}
+
+/// Whether nothing is in a directory, or it does not exist.
+async fn is_empty(directory: &Path) -> bool {
+    match tokio::fs::read_dir(directory).await {
+        Ok(mut entries) => matches!(entries.next_entry().await, Ok(None)),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 /// The absolute directory of a layout. Behind a fence, nothing outside `root`

@@ -29,7 +29,7 @@ use serde::Serialize;
 use super::platforms::SelectedPlatform;
 use crate::{
     repository::dockerfile::{Arguments, Dockerfile, ParentUse},
-    services::BuildServices,
+    services::PlanServices,
 };
 
 /// References that are looked up at a time.
@@ -52,7 +52,7 @@ pub struct PinParents<'a> {
 /// that only the worker's engine has.
 type Pins = BTreeMap<(ImageReference, Platform), Option<ImageReference>>;
 
-impl Step<BuildServices> for PinParents<'_> {
+impl Step<PlanServices> for PinParents<'_> {
     const NAME: &'static str = "pin_parents";
     const STAGE: Stage = Stage::Prepare;
     /// The parents of each platform, each once, in the order of `platforms`.
@@ -62,7 +62,7 @@ impl Step<BuildServices> for PinParents<'_> {
         Policy { attempts: 3, wait: Duration::from_secs(5), ..Policy::default() }
     }
 
-    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Self::Output, Failure> {
+    async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Self::Output, Failure> {
         let dockerfile = Dockerfile::parse(self.dockerfile.as_bytes())?;
         let mut wanted: BTreeMap<ImageReference, Vec<&SelectedPlatform>> = BTreeMap::new();
         let mut uses: Vec<Vec<ParentUse>> = Vec::new();
@@ -119,15 +119,15 @@ impl PinParents<'_> {
     /// One reference on all platforms that use it.
     async fn pin(
         &self,
-        cx: &Context<'_, BuildServices>,
+        cx: &Context<'_, PlanServices>,
         written: ImageReference,
         platforms: Vec<&SelectedPlatform>,
     ) -> Result<Pins, Failure> {
         let (written, platforms) = (&written, &platforms);
-        let services = &cx.services.shared;
+        let services = cx.services;
         let reference = qualify(written, &services.site.source_registry)?;
         let Some(host) = &reference.host else { return Err(not_found(written)) };
-        let registry = services.registries.repository(host, &reference.repository);
+        let registry = services.outside.registries.repository(host, &reference.repository);
         let failure = match look_up(&registry, &reference, platforms).await {
             Ok(Some(images)) => {
                 let mut pins = Pins::new();

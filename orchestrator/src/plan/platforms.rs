@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::Site,
     repository::{container_yaml::PlatformLimits, platforms::select},
-    services::BuildServices,
+    services::PlanServices,
 };
 
 /// Selects the platforms.
@@ -33,13 +33,13 @@ pub struct SelectedPlatform {
     pub architecture: Architecture,
 }
 
-impl Step<BuildServices> for SelectPlatforms<'_> {
+impl Step<PlanServices> for SelectPlatforms<'_> {
     const NAME: &'static str = "select_platforms";
     const STAGE: Stage = Stage::Prepare;
     type Output = Vec<SelectedPlatform>;
 
-    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Self::Output, Failure> {
-        let site = &cx.services.shared.site;
+    async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Self::Output, Failure> {
+        let site = &cx.services.site;
         let enabled = enabled_platforms(site);
         let nobody_says = self.asked.is_empty() && self.limits.only.is_empty();
         let available = if nobody_says { self.default_platforms } else { &enabled[..] };

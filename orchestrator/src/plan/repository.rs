@@ -18,7 +18,7 @@ use crate::{
         container_yaml::{ContainerYaml, PlatformLimits},
         dockerfile::{Arguments, Dockerfile},
     },
-    services::BuildServices,
+    services::PlanServices,
 };
 
 /// Where the Dockerfile is expected.
@@ -52,7 +52,7 @@ pub struct RepositoryFacts {
     pub component: Component,
 }
 
-impl Step<BuildServices> for ReadRepository<'_> {
+impl Step<PlanServices> for ReadRepository<'_> {
     const NAME: &'static str = "read_repository";
     const STAGE: Stage = Stage::Prepare;
     type Output = RepositoryFacts;
@@ -61,7 +61,7 @@ impl Step<BuildServices> for ReadRepository<'_> {
         Policy { grace: STOP_THREADS, ..Policy::default() }
     }
 
-    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<RepositoryFacts, Failure> {
+    async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<RepositoryFacts, Failure> {
         let tree = cx.services.source_tree(&self.request.source, self.resolved, cx.cancel).await?;
         for path in tree.submodules() {
             let text = format!("the submodule '{path}' is left out: submodules are not fetched");

@@ -14,7 +14,7 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{config::Site, services::BuildServices};
+use crate::{config::Site, services::PlanServices};
 
 /// Freezes the settings.
 #[derive(Serialize)]
@@ -37,13 +37,13 @@ pub struct Settings {
     pub format: ManifestFormat,
 }
 
-impl Step<BuildServices> for FreezeSettings {
+impl Step<PlanServices> for FreezeSettings {
     const NAME: &'static str = "freeze_settings";
     const STAGE: Stage = Stage::Prepare;
     type Output = Settings;
 
-    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Settings, Failure> {
-        Ok(Settings::from(&cx.services.shared.site))
+    async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Settings, Failure> {
+        Ok(Settings::from(&*cx.services.site))
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     repository::{self, ResolvedSource},
-    services::BuildServices,
+    services::PlanServices,
 };
 
 /// How long a thread that works on files may take to notice that its step was
@@ -27,7 +27,7 @@ pub struct ResolveSource<'a> {
     pub source: &'a GitSource,
 }
 
-impl Step<BuildServices> for ResolveSource<'_> {
+impl Step<PlanServices> for ResolveSource<'_> {
     const NAME: &'static str = "resolve_source";
     const STAGE: Stage = Stage::Source;
     type Output = ResolvedSource;
@@ -36,8 +36,8 @@ impl Step<BuildServices> for ResolveSource<'_> {
         network_policy()
     }
 
-    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<ResolvedSource, Failure> {
-        let git = &cx.services.shared.git;
+    async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<ResolvedSource, Failure> {
+        let git = &cx.services.outside.git;
         let resolved = repository::resolve(git, self.source, cx.cancel).await?;
         let name = self.source.reference.as_deref().unwrap_or("the default branch");
         cx.services
@@ -56,7 +56,7 @@ pub struct FetchSource<'a> {
     pub resolved: &'a ResolvedSource,
 }
 
-impl Step<BuildServices> for FetchSource<'_> {
+impl Step<PlanServices> for FetchSource<'_> {
     const NAME: &'static str = "fetch_source";
     const STAGE: Stage = Stage::Source;
     type Output = ();
@@ -65,7 +65,7 @@ impl Step<BuildServices> for FetchSource<'_> {
         network_policy()
     }
 
-    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<(), Failure> {
+    async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<(), Failure> {
         cx.services.source_tree(self.source, self.resolved, cx.cancel).await?;
         Ok(())
     }

@@ -17,6 +17,7 @@ pub mod dockerignore;
 mod error;
 pub mod fetch;
 mod host_keys;
+pub mod inputs;
 mod links;
 mod near;
 pub mod platforms;

@@ -33,7 +33,10 @@ pub async fn finish(flow: &Flow<'_, BuildServices>, outcome: &Result<BuildResult
 /// A destination that fails does not keep the others from being cleaned.
 async fn withdraw(flow: &Flow<'_, BuildServices>, failures: &mut Vec<Failure>) -> Result<(), Failure> {
     let Some(index) = flow.recorded::<AssembleIndex<'_>>().await? else { return Ok(()) };
-    let Some(targets) = flow.recorded::<CheckDestinations<'_>>().await? else { return Ok(()) };
+    let Some(targets) = flow.over(&flow.services().planning).recorded::<CheckDestinations<'_>>().await?
+    else {
+        return Ok(());
+    };
     let flows = destination_flows(flow, &targets);
     let Some(first) = flows.first() else { return Ok(()) };
     if !first.began::<PushTags<'_>>().await? {

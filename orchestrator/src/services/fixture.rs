@@ -10,6 +10,7 @@ use super::{LayoutRoot, Services};
 use crate::{
     config::Site,
     launch::Launcher,
+    outside::{Http, Outside},
     pool::{Pool, PoolSettings, TicketMaker},
     repository::GitAccess,
     store::{
@@ -26,12 +27,16 @@ pub(crate) async fn services(state: &Path, site: Site, shutdown: CancellationTok
         store,
         pool: Pool::new(PoolSettings { reattach_window: Duration::from_secs(1) }),
         launcher: Launcher::default(),
-        registries: Client::new(RegistrySettings::default()),
         tickets: TicketMaker::open(&state.join("ticket.key")).unwrap(),
-        git: GitAccess { allow_local: false, ..GitAccess::default() },
+        outside: Outside {
+            registries: Client::new(RegistrySettings::default()),
+            git: GitAccess { allow_local: false, ..GitAccess::default() },
+            koji: None,
+            http: Http::new().unwrap(),
+        },
         work_directory: state.join("work"),
         layout_root: LayoutRoot::Free(state.join("layouts")),
         shutdown,
-        site,
+        site: Arc::new(site),
     })
 }

@@ -19,6 +19,7 @@ use common::{
 use orchestrator::{
     config::Site,
     launch::Launcher,
+    outside::{Http, Outside},
     plan,
     pool::{Pool, PoolSettings, TicketMaker},
     repository::GitAccess,
@@ -90,14 +91,18 @@ impl Process {
         let opened = timeout(PATIENCE, open(&state)).await;
         let (store, logs) = opened.context("the state directory stays locked")??;
         let services = Arc::new(Services {
-            site: Site::default(),
+            site: Arc::new(Site::default()),
             store,
             logs,
             pool: pool.clone(),
             launcher: Launcher::default(),
-            registries: world.client.clone(),
+            outside: Outside {
+                registries: world.client.clone(),
+                git: GitAccess::default(),
+                koji: None,
+                http: Http::new()?,
+            },
             tickets: TicketMaker::open(&state.join("ticket.key"))?,
-            git: GitAccess::default(),
             work_directory: work_directory(&state),
             layout_root: LayoutRoot::Free(world.directory.path().to_owned()),
             shutdown: shutdown.token.clone(),
@@ -120,7 +125,7 @@ impl Process {
     pub(crate) async fn of_build(&self, build: &BuildId) -> Result<BuildServices> {
         let history = self.services.store.history(build).await?.context("no such build")?;
         let stamp = BuildStamp { build: build.clone(), created_at: history.created_at };
-        Ok(BuildServices { shared: self.services.clone(), stamp })
+        Ok(BuildServices::new(self.services.clone(), stamp))
     }
 
     /// Plans, runs and finishes a build as the supervisor does, in a journal of
@@ -134,7 +139,7 @@ impl Process {
     ) -> Result<Driven> {
         let services = self.of_build(build).await?;
         let flow = Flow::new(&services, journal, token.clone());
-        let outcome = match plan::decide(&flow, &services.stamp, &world.request).await {
+        let outcome = match plan::decide(&flow.over(&services.planning), &world.request).await {
             Ok(plan) => run::run(&flow, &plan).await,
             Err(failure) => Err(failure.into()),
         };

@@ -69,8 +69,8 @@ impl TryFrom<v1::BuildRequest> for BuildRequest {
             v1::FailurePolicy::FinishOthers => Some(FailurePolicy::FinishOthers),
             v1::FailurePolicy::StopOthers => Some(FailurePolicy::StopOthers),
         };
+        let source: common::request::GitSource = message("source", request.source)?;
         Ok(Self {
-            source: message("source", request.source)?,
             platforms: parsed_list("platforms", &request.platforms)?,
             destinations: parsed_list("destinations", &request.destinations)?,
             component: parsed_if_any("component", &request.component)?,
@@ -83,6 +83,7 @@ impl TryFrom<v1::BuildRequest> for BuildRequest {
             labels: map("labels", request.labels)?,
             limits: limits(request.limits)?,
             failure_policy,
+            ..Self::new(&source.uri, source.reference.as_deref())
         })
     }
 }

@@ -107,6 +107,7 @@ impl TryFrom<v1::Failure> for Failure {
             message: failure.message,
             advice: failure.advice,
             causes: failure.causes,
+            others: Vec::new(),
             step: failure.step,
             platform: parsed_if_any("platform", &failure.platform)?,
             at: from_timestamp("at", failure.at)?,

@@ -1,4 +1,4 @@
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use common::{
     failure::FailureClass,
@@ -17,7 +17,7 @@ use crate::{
     config::Site,
     plan::Target,
     run::PushFloatingTags,
-    services::{BuildStamp, fixture},
+    services::{BuildStamp, PlanServices, fixture},
 };
 
 fn tag(name: &str) -> Tag {
@@ -27,7 +27,7 @@ fn tag(name: &str) -> Tag {
 async fn services(state: &Path) -> BuildServices {
     let shared = fixture::services(state, Site::default(), CancellationToken::new()).await;
     let build: BuildId = "bld_1".parse().unwrap();
-    BuildServices { shared: Arc::clone(&shared), stamp: BuildStamp { build, created_at: Timestamp::now() } }
+    BuildServices::new(shared, BuildStamp { build, created_at: Timestamp::now() })
 }
 
 /// An index of no members, told apart by a note.
@@ -46,7 +46,7 @@ async fn put(layout: &Layout, note: &str, tags: &[&str]) -> Descriptor {
     Descriptor { media_type: media_type.to_owned(), digest, size: bytes.len() as u64 }
 }
 
-fn succeeded<S: Step<BuildServices>>(scope: &str, output: &impl Serialize) -> EventKind {
+fn succeeded<V, S: Step<V>>(scope: &str, output: &impl Serialize) -> EventKind {
     EventKind::StepSucceeded {
         step: format!("{scope}{}", S::NAME),
         input: "recorded by another configuration".to_owned(),
@@ -61,12 +61,14 @@ async fn record(
     former: &super::super::tags::FormerTags,
 ) -> MemoryJournal {
     let journal = MemoryJournal::default();
-    let mut events =
-        vec![succeeded::<CheckDestinations<'_>>("", &targets), succeeded::<AssembleIndex<'_>>("", index)];
+    let mut events = vec![
+        succeeded::<PlanServices, CheckDestinations<'_>>("", &targets),
+        succeeded::<BuildServices, AssembleIndex<'_>>("", index),
+    ];
     for number in 1..=targets.len() {
         let scope = format!("to-{number}/");
-        events.push(succeeded::<NoteTags<'_>>(&scope, former));
-        events.push(succeeded::<PushTags<'_>>(&scope, &()));
+        events.push(succeeded::<BuildServices, NoteTags<'_>>(&scope, former));
+        events.push(succeeded::<BuildServices, PushTags<'_>>(&scope, &()));
         events.push(EventKind::StepStarted {
             step: format!("{scope}{}", PushFloatingTags::NAME),
             stage: Stage::Publish,

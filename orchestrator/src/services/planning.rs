@@ -1,0 +1,123 @@
+//! What planning may touch: the outside world to ask, and a directory of its own.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use common::{failure::Failure, names::BuildId, request::GitSource};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Site,
+    outside::Outside,
+    repository::{self, ResolvedSource, SourceTree},
+};
+
+/// The directory that relative layouts are below.
+#[derive(Debug, Clone)]
+pub enum LayoutRoot {
+    /// Layouts can be anywhere: the user of the command line owns the machine.
+    Free(PathBuf),
+    /// Layouts cannot be anywhere else: requests come over the network.
+    Fence(PathBuf),
+}
+
+impl LayoutRoot {
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Free(path) | Self::Fence(path) => path,
+        }
+    }
+
+    /// Whether nothing outside may be named.
+    pub fn is_a_fence(&self) -> bool {
+        matches!(self, Self::Fence(_))
+    }
+}
+
+/// What identifies a build and never changes.
+#[derive(Debug, Clone)]
+pub struct BuildStamp {
+    /// The build.
+    pub build: BuildId,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+}
+
+/// How far planning reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// A build: it may ask, and it may change what planning has to change
+    /// (request a compose, start an image task).
+    Everything,
+    /// A dry run: it may ask everybody and change nothing anywhere.
+    Questions,
+    /// A dry run without network: it may read local files.
+    Nothing,
+}
+
+impl Reach {
+    /// Whether other systems may be asked.
+    pub fn may_ask(self) -> bool {
+        self != Self::Nothing
+    }
+
+    /// Whether other systems may be changed.
+    pub fn may_change(self) -> bool {
+        self == Self::Everything
+    }
+}
+
+/// Takes what steps tell the user beside their result.
+#[async_trait::async_trait]
+pub trait Narrator: Send + Sync {
+    /// One line of text from a step.
+    async fn say(&self, step: &str, text: &str);
+}
+
+/// The services of one planning.
+pub struct PlanServices {
+    /// The site's settings, with their origins.
+    pub site: Arc<Site>,
+    /// Other systems.
+    pub outside: Outside,
+    /// The build.
+    pub stamp: BuildStamp,
+    /// The build's own directory; gone when the build has ended.
+    pub directory: PathBuf,
+    /// Where layouts may be.
+    pub layout_root: LayoutRoot,
+    /// How far it reaches.
+    pub reach: Reach,
+    /// Where it tells what it finds.
+    pub narrator: Arc<dyn Narrator>,
+}
+
+impl PlanServices {
+    /// Where the build context is.
+    pub fn context_directory(&self) -> PathBuf {
+        self.directory.join("context")
+    }
+
+    /// The tree of the commit, fetched if it is not here (any more).
+    ///
+    /// # Errors
+    /// The remote cannot be reached, or does not have the commit.
+    pub async fn source_tree(
+        &self,
+        source: &GitSource,
+        resolved: &ResolvedSource,
+        cancel: &CancellationToken,
+    ) -> Result<SourceTree, Failure> {
+        let directory = self.directory.join("source.git");
+        Ok(repository::fetch(&self.outside.git, source, resolved, &directory, cancel).await?)
+    }
+
+    /// Tells the user a line.
+    pub async fn say(&self, step: &str, text: &str) {
+        self.narrator.say(step, text).await;
+    }
+}
