@@ -8,6 +8,8 @@
 mod context;
 mod decide;
 mod destinations;
+mod draft;
+mod dry_run;
 mod parents;
 mod platforms;
 mod repository;
@@ -19,6 +21,11 @@ mod value;
 pub use context::MakeContext;
 pub use decide::decide;
 pub use destinations::CheckDestinations;
+pub use draft::{
+    Decision, Draft, Execution, Notice, PlannedFile, PlannedLabel, PlannedPlatform, PlannedStep,
+    PlannedWorkOrder, Reason, Said, Verdict,
+};
+pub use dry_run::DryRun;
 pub use parents::PinParents;
 pub use platforms::SelectPlatforms;
 pub use repository::ReadRepository;
