@@ -19,7 +19,7 @@ mod value;
 pub use context::MakeContext;
 pub use decide::decide;
 pub use destinations::CheckDestinations;
-pub use parents::PinParents;
+pub use parents::{BaseImage, PinParents, PinnedParents, PinnedPlatform};
 pub use platforms::SelectPlatforms;
 pub use repository::ReadRepository;
 pub use settings::FreezeSettings;
