@@ -58,6 +58,9 @@ pub struct WorkOrder {
     pub build_args: BTreeMap<String, String>,
     /// Labels that the engine sets on the image.
     pub labels: BTreeMap<String, String>,
+    /// The label that says on which host the image was built: the only one whose
+    /// value just the worker knows. Example: `com.redhat.build-host`.
+    pub host_label: Option<String>,
     /// Bounds on the build.
     pub limits: Limits,
     /// Whether the engine may use its layer cache.

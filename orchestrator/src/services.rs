@@ -118,6 +118,15 @@ impl BuildServices {
         }
     }
 
+    /// The image stream that the request names.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn image_stream(&self) -> Result<Option<String>, Failure> {
+        let history = self.shared.store.history(&self.stamp.build).await?;
+        Ok(history.and_then(|history| history.request.image_stream))
+    }
+
     /// Adds a line of the orchestrator's own to the build's log. Losing such a
     /// line is no reason to fail a build.
     pub async fn say(&self, step: &str, text: &str) {

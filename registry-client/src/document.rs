@@ -148,6 +148,8 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
     /// Environment, each `NAME=VALUE`.
     pub env: Vec<String>,
+    /// The user that programs run as; empty for root.
+    pub user: String,
     /// Digests of the uncompressed layers, from the bottom up.
     pub diff_ids: Vec<Digest>,
 }
@@ -171,6 +173,7 @@ impl Config {
         struct Runtime {
             labels: Option<BTreeMap<String, String>>,
             env: Option<Vec<String>>,
+            user: Option<String>,
         }
         #[derive(Deserialize)]
         struct RootFs {
@@ -187,6 +190,7 @@ impl Config {
             },
             labels: runtime.labels.unwrap_or_default(),
             env: runtime.env.unwrap_or_default(),
+            user: runtime.user.unwrap_or_default(),
             diff_ids: raw.rootfs.diff_ids.unwrap_or_default(),
         })
     }

@@ -33,6 +33,8 @@ pub struct ResolvedImage {
     pub labels: BTreeMap<String, String>,
     /// Environment, each `NAME=VALUE`.
     pub env: Vec<String>,
+    /// The user that programs run as; empty for root.
+    pub user: String,
     /// Digests of the uncompressed layers, from the bottom up.
     pub diff_ids: Vec<Digest>,
     /// Layers from the bottom up.
@@ -63,10 +65,23 @@ pub async fn resolve_all(
     selector: &Selector,
     architectures: &[Architecture],
 ) -> Result<Option<Vec<ResolvedImage>>, RegistryError> {
+    let images = resolve_each(registry, selector, architectures).await?;
+    images.map(|images| images.into_iter().collect()).transpose()
+}
+
+/// As [`resolve_all`], with an answer of its own for each architecture, so that all that are lacking can be named.
+///
+/// # Errors
+/// Trouble with the registry before it comes to any architecture.
+pub async fn resolve_each(
+    registry: &dyn Registry,
+    selector: &Selector,
+    architectures: &[Architecture],
+) -> Result<Option<Vec<Result<ResolvedImage, RegistryError>>>, RegistryError> {
     let Some(top) = registry.manifest(selector).await? else { return Ok(None) };
     let mut images = Vec::with_capacity(architectures.len());
     for architecture in architectures {
-        images.push(resolve_in(registry, selector, top.clone(), architecture).await?);
+        images.push(resolve_in(registry, selector, top.clone(), architecture).await);
     }
     Ok(Some(images))
 }
@@ -150,6 +165,7 @@ async fn read_image(
         architecture: parsed.architecture,
         labels: parsed.labels,
         env: parsed.env,
+        user: parsed.user,
         diff_ids: parsed.diff_ids,
         layers,
     })

@@ -295,6 +295,7 @@ pub(crate) mod tests {
             dockerfile: bytes::Bytes::from_static(b"FROM scratch\n"),
             build_args: BTreeMap::new(),
             labels: BTreeMap::new(),
+            host_label: None,
             limits: Limits::default(),
             use_cache: false,
             parents: Vec::new(),

@@ -1,8 +1,10 @@
 //! Other systems that planning asks: registries, git remotes, Koji (through its
-//! bridge) and the web. Cloning shares the connections.
+//! bridge) and the web; and OpenShift, whose image streams follow an image.
+//! Cloning shares the connections.
 
 mod http;
 mod koji;
+mod openshift;
 
 use registry_client::Client;
 
@@ -10,6 +12,11 @@ pub use http::{Http, HttpError};
 pub use koji::{
     Koji, KojiArchive, KojiBuild, KojiChecksum, KojiRepository, KojiTarget, KojiTask, KojiTaskState,
 };
+
+pub use openshift::{FollowedTag, OpenShift, OpenShiftError};
+
+#[cfg(test)]
+pub(crate) use openshift::fixture as openshift_fixture;
 
 use crate::repository::GitAccess;
 

@@ -1,10 +1,10 @@
 //! The first half of the flow, top to bottom.
 
-use common::{failure::Failure, flow::Flow, request::BuildRequest, work::Parent};
+use common::{failure::Failure, flow::Flow, request::BuildRequest};
 
 use super::{
-    CheckDestinations, FetchSource, FreezeSettings, MakeContext, PinParents, Plan, PlatformPlan,
-    ReadRepository, ResolveSource, SelectPlatforms, Tags, parents::final_dockerfile,
+    CheckDestinations, FetchSource, FreezeSettings, MakeContext, PinParents, PinnedPlatform, Plan,
+    PlatformPlan, ReadRepository, ResolveSource, SelectPlatforms, Tags, parents::final_dockerfile,
     platforms::SelectedPlatform,
 };
 use crate::{repository::dockerfile::Dockerfile, services::PlanServices};
@@ -37,6 +37,7 @@ pub async fn decide(flow: &Flow<'_, PlanServices>, request: &BuildRequest) -> Re
             build_args: &request.build_args,
             platforms: &platforms,
             allow_local: request.allow_local_parents,
+            replace: None,
         })
         .await?;
     let context = flow
@@ -44,12 +45,14 @@ pub async fn decide(flow: &Flow<'_, PlanServices>, request: &BuildRequest) -> Re
         .await?;
 
     let dockerfile = Dockerfile::parse(facts.dockerfile.as_bytes())?;
-    let complete = |(selected, parents): (SelectedPlatform, Vec<Parent>)| {
+    let complete = |(selected, pinned): (SelectedPlatform, PinnedPlatform)| {
+        let parents = pinned.parents;
         let SelectedPlatform { platform, architecture } = selected;
         let dockerfile = final_dockerfile(&dockerfile, &request.build_args, &architecture, &parents)?;
         Ok(PlatformPlan { platform, architecture, dockerfile, parents })
     };
-    let platforms = platforms.into_iter().zip(pinned).map(complete).collect::<Result<_, Failure>>()?;
+    let platforms =
+        platforms.into_iter().zip(pinned.platforms).map(complete).collect::<Result<_, Failure>>()?;
     Ok(Plan {
         commit: resolved.commit,
         component: facts.component,

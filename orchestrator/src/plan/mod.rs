@@ -26,7 +26,7 @@ pub use draft::{
     PlannedWorkOrder, Reason, Said, Verdict,
 };
 pub use dry_run::DryRun;
-pub use parents::PinParents;
+pub use parents::{BaseImage, PinParents, PinnedParents, PinnedPlatform};
 pub use platforms::SelectPlatforms;
 pub use repository::ReadRepository;
 pub use settings::FreezeSettings;

@@ -33,6 +33,7 @@ fn order(id: &str, platform: &str) -> WorkOrder {
         dockerfile: Bytes::new(),
         build_args: BTreeMap::new(),
         labels: BTreeMap::new(),
+        host_label: None,
         limits: Limits::default(),
         use_cache: false,
         parents: vec![],

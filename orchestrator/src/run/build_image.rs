@@ -99,6 +99,7 @@ impl BuildImage<'_> {
             dockerfile: Bytes::copy_from_slice(self.platform.dockerfile.as_bytes()),
             build_args: self.plan.build_args.clone(),
             labels: self.plan.labels.clone(),
+            host_label: None,
             limits: self.plan.limits,
             use_cache: false,
             parents: self.platform.parents.clone(),

@@ -1,4 +1,4 @@
-//! Step: nothing of a build stays behind but its record.
+//! Step: the files of a build go; nothing stays behind but its record.
 
 use std::{collections::HashSet, io::ErrorKind, path::Path, time::Duration};
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::services::{BuildServices, disk_failure};
 
-/// Lets the workers go and removes the build's directory.
+/// Removes the build's directory.
 #[derive(Serialize)]
 pub struct CleanUp;
 
@@ -21,13 +21,12 @@ impl Step<BuildServices> for CleanUp {
     type Output = ();
 
     /// A thread or an upload that has not noticed its end yet can put a file into
-    /// a directory that is being removed.
+    /// a directory that is being removed. None can bring the directory back.
     fn policy(&self) -> Policy {
         Policy { attempts: 5, wait: Duration::from_secs(1), ..Policy::default() }
     }
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<(), Failure> {
-        cx.services.shared.pool.release(&cx.services.stamp.build);
         remove(&cx.services.directory()).await
     }
 }

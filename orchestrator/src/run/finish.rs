@@ -5,11 +5,14 @@ use common::{
     flow::{Flow, event::BuildResult},
 };
 
-use super::{AssembleIndex, CleanUp, Failures, NoteTags, PushTags, WithdrawTags, publish::destination_flows};
+use super::{
+    AssembleIndex, CleanUp, Failures, NoteTags, Outcome, PushTags, RecordOutcome, ReleaseWorkers,
+    WithdrawTags, publish::destination_flows,
+};
 use crate::{plan::CheckDestinations, services::BuildServices};
 
-/// Takes back what a failed build made visible, and cleans up. `flow` must not
-/// be cancelled by whatever ended the build.
+/// Takes back what a failed build made visible, records how it ended, and cleans
+/// up. `flow` must not be cancelled by whatever ended the build.
 ///
 /// What to take back is read from the record and not from a plan: a build whose
 /// plan cannot be made again may have set tags all the same.
@@ -23,10 +26,18 @@ pub async fn finish(flow: &Flow<'_, BuildServices>, outcome: &Result<BuildResult
     {
         failures.push(failure);
     }
-    if let Err(failure) = flow.run(CleanUp).await {
-        failures.push(failure);
-    }
+    failures.extend(record(flow, outcome).await.err());
+    failures.extend(flow.run(CleanUp).await.err());
+    failures.extend(flow.run(ReleaseWorkers).await.err());
     failures
+}
+
+async fn record(
+    flow: &Flow<'_, BuildServices>,
+    outcome: &Result<BuildResult, Failures>,
+) -> Result<(), Failure> {
+    let outcome = Outcome::of(flow, outcome).await?;
+    flow.run(RecordOutcome { outcome: &outcome }).await
 }
 
 /// Puts tags back at every destination where they were noted and may have moved.

@@ -7,13 +7,11 @@ use common::{
     flow::event::Member,
     image::Digest,
     platform::{Architecture, Platform},
-    work::{Descriptor, Layer, ManifestFormat, PlatformImage},
+    work::{Descriptor, Layer, ManifestFormat, Parent, PlatformImage},
 };
 use futures::TryStreamExt as _;
 use registry_client::{Layout, Registry as _, Selector};
 use serde::{Deserialize, Serialize};
-
-use crate::plan::PlatformPlan;
 
 /// One platform's image, complete in the staging layout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +51,7 @@ impl BuiltMember {
     ///
     /// # Errors
     /// The first thing that is not as planned.
-    pub fn check(&self, format: ManifestFormat, planned: &PlatformPlan) -> Result<(), Failure> {
+    pub fn check(&self, format: ManifestFormat, parents: &[Parent]) -> Result<(), Failure> {
         let wrong = |text| contradiction(&self.build_host, &self.platform, text);
         if self.manifest.media_type != format.manifest() {
             return Err(wrong(format!(
@@ -62,7 +60,7 @@ impl BuiltMember {
                 format.manifest()
             )));
         }
-        let local = planned.parents.iter().filter(|parent| parent.pinned.is_none());
+        let local = parents.iter().filter(|parent| parent.pinned.is_none());
         for parent in local {
             if self.local_parents.get(&parent.written_as).is_none_or(String::is_empty) {
                 return Err(wrong(format!("it does not say which image {} was", parent.written_as)));
@@ -125,7 +123,7 @@ impl BuiltMember {
 /// Largest image configuration that is read, in bytes.
 const MAX_CONFIG: u64 = 8 * 1024 * 1024;
 
-async fn read(staging: &Layout, blob: &Descriptor) -> Result<Vec<u8>, Failure> {
+pub(super) async fn read(staging: &Layout, blob: &Descriptor) -> Result<Vec<u8>, Failure> {
     if blob.size > MAX_CONFIG {
         let message =
             format!("the image configuration has {} bytes; at most {MAX_CONFIG} are read", blob.size);
@@ -222,46 +220,54 @@ fn contradiction(build_host: &str, platform: &Platform, text: String) -> Failure
 }
 
 #[cfg(test)]
-mod tests {
-    use common::work::Parent;
+pub(super) mod fixture {
+    //! Members that no worker built.
 
     use super::*;
 
-    fn descriptor(media_type: &str) -> Descriptor {
-        Descriptor { media_type: media_type.to_owned(), digest: Digest::of(b"x"), size: 1 }
+    /// A member of which nothing but the names exists.
+    pub(crate) fn member(platform: &str, architecture: &str) -> BuiltMember {
+        let blob = |media_type: &str, what: &str| Descriptor {
+            media_type: media_type.to_owned(),
+            digest: Digest::of(format!("{what} of {platform}").as_bytes()),
+            size: 1,
+        };
+        BuiltMember {
+            platform: platform.parse().unwrap(),
+            architecture: Architecture::plain(architecture),
+            manifest: blob(ManifestFormat::Oci.manifest(), "manifest"),
+            config: blob(ManifestFormat::Oci.config(), "config"),
+            layers: Vec::new(),
+            local_parents: BTreeMap::new(),
+            build_host: "host".to_owned(),
+            build_time: Duration::ZERO,
+        }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn a_member_is_what_was_planned() {
-        let architecture = Architecture { architecture: "arm64".to_owned(), variant: None };
         let parent = |written_as: &str, pinned: Option<&str>| Parent {
             written_as: written_as.to_owned(),
             pinned: pinned.map(str::to_owned),
         };
-        let planned = PlatformPlan {
-            platform: "aarch64".parse().unwrap(),
-            architecture: architecture.clone(),
-            dockerfile: String::new(),
-            parents: vec![parent("base", Some("r/base@sha256:0")), parent("only-here", None)],
-        };
+        let parents = [parent("base", Some("r/base@sha256:0")), parent("only-here", None)];
         let member = |local: &[(&str, &str)]| BuiltMember {
-            platform: planned.platform.clone(),
-            architecture: architecture.clone(),
-            manifest: descriptor(ManifestFormat::Oci.manifest()),
-            config: descriptor(ManifestFormat::Oci.config()),
-            layers: Vec::new(),
             local_parents: local.iter().map(|(name, id)| ((*name).to_owned(), (*id).to_owned())).collect(),
-            build_host: "host".to_owned(),
-            build_time: Duration::ZERO,
+            ..fixture::member("aarch64", "arm64")
         };
         let good = member(&[("only-here", "sha256:1")]);
-        assert!(good.check(ManifestFormat::Oci, &planned).is_ok());
+        assert!(good.check(ManifestFormat::Oci, &parents).is_ok());
         for (member, format, part) in [
             (good, ManifestFormat::Docker, "its manifest is a"),
             (member(&[]), ManifestFormat::Oci, "only-here"),
             (member(&[("only-here", "")]), ManifestFormat::Oci, "only-here"),
         ] {
-            let failure = member.check(format, &planned).unwrap_err();
+            let failure = member.check(format, &parents).unwrap_err();
             assert_eq!(failure.code, "member.contradiction");
             assert!(failure.message.contains(part), "{}", failure.message);
         }

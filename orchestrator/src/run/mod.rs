@@ -2,14 +2,22 @@
 //!
 //! The order of what becomes visible is fixed: members by digest, read back;
 //! then the index, read back; then unique and primary tags; floating tags last.
-//! Nothing is tagged before every destination has everything.
+//! Nothing is sent anywhere before the members were compared and fit their tags,
+//! and nothing is tagged before every destination has everything.
 
 mod build_image;
 mod build_platforms;
 mod clean_up;
+mod collect_members;
+mod compare_members;
+mod confirm_tags;
 mod finish;
+mod image_config;
+mod image_stream;
 mod members;
 mod publish;
+mod record_outcome;
+mod release_workers;
 mod tags;
 
 use common::{
@@ -19,9 +27,15 @@ use common::{
 
 pub use build_image::BuildImage;
 pub use clean_up::{CleanUp, sweep};
+pub use collect_members::{CollectMembers, Collected, PlannedMember};
+pub use compare_members::{CompareMembers, Compared};
+pub use confirm_tags::{ConfirmTags, Confirmed};
 pub use finish::finish;
+pub use image_stream::{StreamUpdate, UpdateImageStream};
 pub use members::BuiltMember;
 pub use publish::{AssembleIndex, PushImage};
+pub use record_outcome::{OUTCOME, Outcome, OutcomeFailure, OutcomeImage, OutcomeMember, RecordOutcome};
+pub use release_workers::ReleaseWorkers;
 pub use tags::{NoteTags, PushFloatingTags, PushTags, WithdrawTags};
 
 use crate::{plan::Plan, services::BuildServices};
@@ -62,16 +76,20 @@ impl From<Failure> for Failures {
 /// Everything that failed, first in time first.
 pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildResult, Failures> {
     let members = build_platforms::build_platforms(flow, plan).await?;
-    for (member, planned) in members.iter().zip(&plan.platforms) {
-        member.check(plan.format, planned)?;
-    }
+    let planned = plan.platforms.iter().map(PlannedMember::from).collect();
+    let collected = flow.run(CollectMembers { format: plan.format, planned, members: &members }).await?;
+    flow.run(CompareMembers { members: &members, may_differ: &[] }).await?;
+    flow.run(ConfirmTags { primary: &plan.tags.primary, version: None, release: None, members: &members })
+        .await?;
     let index = flow.run(AssembleIndex { format: plan.format, members: &members }).await?;
     publish::push_everywhere(flow, plan, &index, &members).await?;
+    let stream = flow.services().image_stream().await?;
+    image_stream::update_image_stream(flow, plan, stream.as_deref()).await?;
     let publications = tags::tag_everywhere(flow, plan, &index).await?;
     Ok(BuildResult {
         index_digest: index.digest,
         index_media_type: index.media_type,
-        members: members.iter().map(BuiltMember::as_member).collect(),
+        members: collected.members,
         publications,
     })
 }

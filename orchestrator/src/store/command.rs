@@ -11,7 +11,7 @@ use common::{
 };
 use tokio::sync::oneshot;
 
-use super::error::StoreError;
+use super::{documents::Document, error::StoreError};
 
 /// Largest event as JSON. Well below what one gRPC message may carry.
 pub(super) const MAX_EVENT_BYTES: usize = 1024 * 1024;
@@ -56,6 +56,8 @@ pub(super) enum Command {
     Append { build: BuildId, bodies: Vec<Body>, answer: Answer<Vec<Event>> },
     /// Append what a command means for the build as it is then.
     Decide { build: BuildId, command: state::Command, answer: Answer<History> },
+    /// Store a document of a build.
+    PutDocument { document: Document, answer: Answer<()> },
     /// Tell the newest record of a step.
     Recall { build: BuildId, step: String, answer: Answer<Option<StepRecord>> },
 }
@@ -67,6 +69,7 @@ impl Command {
             Self::Create { answer, .. } => Reply::new(answer, Err(error)),
             Self::Append { answer, .. } => Reply::new(answer, Err(error)),
             Self::Decide { answer, .. } => Reply::new(answer, Err(error)),
+            Self::PutDocument { answer, .. } => Reply::new(answer, Err(error)),
             Self::Recall { answer, .. } => Reply::new(answer, Err(error)),
         }
         .send(Ok(()));

@@ -87,6 +87,18 @@ pub enum StoreError {
         /// Largest size.
         limit: usize,
     },
+    /// The document is larger than is stored.
+    #[error("build {build}: the document '{name}' of {bytes} bytes is larger than {limit} bytes")]
+    DocumentTooLarge {
+        /// The build.
+        build: BuildId,
+        /// Which document.
+        name: String,
+        /// Its size.
+        bytes: usize,
+        /// Largest size.
+        limit: usize,
+    },
     /// A stored event cannot be read or cannot be true.
     #[error("build {build}, event {sequence}: the stored event is damaged: {reason}")]
     CorruptEvent {
@@ -130,6 +142,7 @@ impl StoreError {
             Self::KeyReused { .. } => "store.key_reused",
             Self::IllegalEvent { .. } => "store.illegal_event",
             Self::EventTooLarge { .. } => "store.event_too_large",
+            Self::DocumentTooLarge { .. } => "store.document_too_large",
             Self::CorruptEvent { .. } => "store.corrupt_event",
             Self::BadPageToken(_) => "store.bad_page_token",
             Self::Closed => "store.closed",
@@ -153,7 +166,9 @@ impl StoreError {
             Self::BuildAmbiguous { .. } => (User, "give more of the id"),
             Self::KeyReused { .. } => (User, "use a new idempotency key for a new request"),
             Self::BadPageToken(_) => (User, "pass the token of the page before, unchanged"),
-            Self::IllegalEvent { .. } | Self::EventTooLarge { .. } => (Internal, ""),
+            Self::IllegalEvent { .. } | Self::EventTooLarge { .. } | Self::DocumentTooLarge { .. } => {
+                (Internal, "")
+            }
             Self::CorruptEvent { .. } => (Infrastructure, "check the disk and restore the database"),
             Self::Closed => (Infrastructure, "the orchestrator is shutting down; try again later"),
             Self::Timeout(_) => (Infrastructure, "the disk is overloaded or hangs; try again later"),

@@ -18,6 +18,7 @@ use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection, SqliteTransaction
 
 use super::{
     command::{Body, Command, Created, Reply},
+    documents::Document,
     error::StoreError,
     rows::{self, to_sql},
 };
@@ -34,6 +35,7 @@ pub(super) type Histories = HashMap<BuildId, History>;
 pub(super) struct Group {
     creations: Vec<Creation>,
     rows: Vec<EventRow>,
+    documents: Vec<Document>,
     /// Builds with new events, and whether these changed their state.
     touched: BTreeMap<BuildId, bool>,
     replies: Vec<Reply>,
@@ -75,6 +77,13 @@ impl Group {
             }
             Command::Decide { build, command, answer } => {
                 Reply::new(answer, self.decide(&build, command, histories, connection).await)
+            }
+            Command::PutDocument { document, answer } => {
+                let found = history(&document.build, histories, connection).await.map(drop);
+                if found.is_ok() {
+                    self.documents.push(document);
+                }
+                Reply::new(answer, found)
             }
             Command::Recall { build, step, answer } => {
                 let history = history(&build, histories, connection).await;
@@ -174,7 +183,7 @@ impl Group {
         histories: &Histories,
         connection: &mut SqliteConnection,
     ) -> Result<(), StoreError> {
-        if self.rows.is_empty() {
+        if self.rows.is_empty() && self.documents.is_empty() {
             return Ok(());
         }
         let written = async {
@@ -183,9 +192,12 @@ impl Group {
             self.insert_events(&mut transaction).await?;
             self.update_positions(&mut transaction, histories).await?;
             self.update_states(&mut transaction, histories).await?;
+            for document in &self.documents {
+                document.insert(&mut transaction).await?;
+            }
             transaction.commit().await
         };
-        written.await.map_err(StoreError::database("commit events"))
+        written.await.map_err(StoreError::database("commit events and documents"))
     }
 
     async fn insert_builds(&self, transaction: &mut SqliteTransaction<'_>) -> Result<(), sqlx::Error> {

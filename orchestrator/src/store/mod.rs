@@ -8,6 +8,7 @@
 
 mod command;
 mod database;
+mod documents;
 mod error;
 mod followers;
 mod group;
@@ -45,6 +46,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     command::Created,
+    documents::MAX_DOCUMENT_BYTES,
     error::StoreError,
     journal::BuildJournal,
     list::{ListQuery, Page},
@@ -52,6 +54,7 @@ pub use self::{
 use self::{
     command::{Answer, Body, Command},
     database::Database,
+    documents::Document,
     followers::Followers,
     lock::DirectoryLock,
     writer::{GROUP, Writer},
@@ -189,6 +192,25 @@ impl Store {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Stores a document of a build, in the place of one of the same name. It is
+    /// durable when this returns.
+    ///
+    /// # Errors
+    /// There is no such build; the text is larger than [`MAX_DOCUMENT_BYTES`]; the
+    /// store failed.
+    pub async fn put_document(&self, build: &BuildId, name: &str, body: &str) -> Result<(), StoreError> {
+        let document = Document::new(build, name, body)?;
+        self.ask(|answer| Command::PutDocument { document, answer }).await
+    }
+
+    /// A document of a build; `None` when it has none of that name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn document(&self, build: &BuildId, name: &str) -> Result<Option<String>, StoreError> {
+        documents::read(&self.inner.readers, build, name).await
     }
 
     /// The build whose id is `text` or, if there is only one, begins with it.

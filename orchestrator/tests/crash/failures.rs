@@ -62,7 +62,7 @@ async fn a_failing_build_takes_its_tags_back_wherever_its_process_dies() -> Resu
     let mut stories = Vec::new();
     let appends = failing_appends().await?;
     // Before the first tag, a death is like that of any other build.
-    let tagging = appends - 20..=appends + 1;
+    let tagging = appends - 24..=appends + 1;
     for act in [Act::Refuse, Act::Kill] {
         for at in tagging.clone() {
             let story = async move {

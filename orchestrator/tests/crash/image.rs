@@ -24,7 +24,8 @@ pub(crate) struct TinyImage {
 }
 
 impl TinyImage {
-    /// The image whose only file is `/text`. The same arguments give the same bytes.
+    /// The image whose only file is `/text`, with the labels of the world's
+    /// Dockerfile. The same arguments give the same bytes.
     pub(crate) fn new(architecture: &str, text: &str) -> Result<Self> {
         let mut archive = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_ustar();
@@ -39,7 +40,7 @@ impl TinyImage {
         let config = json!({
             "architecture": architecture,
             "os": "linux",
-            "config": { "Labels": { "text": text } },
+            "config": { "Labels": { "version": "1.0", "release": "1" } },
             "rootfs": { "type": "layers", "diff_ids": [diff_id.as_str()] },
         });
         let config = Bytes::from(config.to_string());

@@ -9,6 +9,7 @@ mod failures;
 mod image;
 mod journal;
 mod moments;
+mod order;
 mod process;
 mod repetitions;
 mod worker;

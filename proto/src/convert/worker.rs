@@ -70,6 +70,7 @@ impl From<WorkOrder> for v1::WorkOrder {
             parents: order.parents.into_iter().map(Into::into).collect(),
             manifest_media_type: order.manifest_format.manifest().to_owned(),
             ticket: order.ticket.expose().to_owned(),
+            host_label: order.host_label.unwrap_or_default(),
         }
     }
 }
@@ -89,6 +90,7 @@ impl TryFrom<v1::WorkOrder> for WorkOrder {
             dockerfile: order.dockerfile,
             build_args: order.build_args,
             labels: order.labels,
+            host_label: Some(order.host_label).filter(|label| !label.is_empty()),
             limits: limits(order.limits)?,
             use_cache: order.use_cache,
             parents: messages("parents", order.parents)?,

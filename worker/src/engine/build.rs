@@ -42,6 +42,8 @@ pub(crate) struct BuildInputs<'a> {
     pub(crate) wanted: &'a Architecture,
     /// What marks its containers.
     pub(crate) marker: &'a BuildMarker,
+    /// Name of this host, for the label that the order may want it in.
+    pub(crate) host: &'a str,
     /// File with the build context, an uncompressed tar archive.
     pub(crate) context: &'a Path,
     /// When its time is up.
@@ -246,16 +248,41 @@ fn options(inputs: &BuildInputs<'_>) -> BuildImageOptions {
         rm: true,
         forcerm: true,
         buildargs: Some(map(&order.build_args)),
-        labels: Some(map(&order.labels)),
+        labels: Some(labels(order, inputs.host)),
         platform: order.engine_platform.clone(),
         version: BuilderVersion::BuilderV1,
         ..Default::default()
     }
 }
 
+/// The labels of the order and, where it wants one, that of the host. Nobody
+/// else knows the host, so a label of the order that has the same name gives way.
+fn labels(order: &WorkOrder, host: &str) -> HashMap<String, String> {
+    let of_host = order.host_label.iter().map(|label| (label.clone(), host.to_owned()));
+    order.labels.clone().into_iter().chain(of_host).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::holdings::tests::order;
+
+    #[test]
+    fn the_label_of_the_host_is_added_where_the_order_wants_it() {
+        let mut order = order("wo_1");
+        order.labels.insert("vendor".to_owned(), "Example".to_owned());
+        order.labels.insert("Build_Host".to_owned(), "faked".to_owned());
+        for (host_label, build_host, count) in
+            [(None, None, 2), (Some("com.redhat.build-host"), Some("h"), 3), (Some("Build_Host"), None, 2)]
+        {
+            order.host_label = host_label.map(str::to_owned);
+            let labels = labels(&order, "h");
+            assert_eq!(labels.get("com.redhat.build-host").map(String::as_str), build_host);
+            assert_eq!((labels.len(), labels["vendor"].as_str()), (count, "Example"), "{host_label:?}");
+            let written = if host_label == Some("Build_Host") { "h" } else { "faked" };
+            assert_eq!(labels["Build_Host"], written, "{host_label:?}");
+        }
+    }
 
     #[test]
     fn announcements_are_parsed() {

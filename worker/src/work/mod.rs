@@ -144,6 +144,7 @@ impl Job<'_> {
             order,
             wanted: &wanted,
             marker: self.marker,
+            host: &self.shop.host,
             context: &self.place.context(),
             deadline,
             limit,

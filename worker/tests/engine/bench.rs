@@ -88,6 +88,7 @@ impl Bench {
             dockerfile: Bytes::copy_from_slice(dockerfile.as_bytes()),
             build_args: BTreeMap::new(),
             labels: BTreeMap::new(),
+            host_label: None,
             limits: Limits::default(),
             use_cache: false,
             parents: Vec::new(),

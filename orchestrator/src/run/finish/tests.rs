@@ -4,7 +4,7 @@ use common::{
     failure::FailureClass,
     flow::{MemoryJournal, Stage, Step, event::EventKind},
     image::{Digest, Tag},
-    names::BuildId,
+    request::BuildRequest,
     work::{Descriptor, ManifestFormat},
 };
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use super::*;
 use crate::{
     config::Site,
     plan::Target,
-    run::PushFloatingTags,
+    run::{OUTCOME, PushFloatingTags},
     services::{BuildStamp, PlanServices, fixture},
 };
 
@@ -26,7 +26,8 @@ fn tag(name: &str) -> Tag {
 
 async fn services(state: &Path) -> BuildServices {
     let shared = fixture::services(state, Site::default(), CancellationToken::new()).await;
-    let build: BuildId = "bld_1".parse().unwrap();
+    let request = BuildRequest::new("https://git.example.org/hello.git", None);
+    let build = shared.store.create(&request, None).await.unwrap().id;
     BuildServices::new(shared, BuildStamp { build, created_at: Timestamp::now() })
 }
 
@@ -82,7 +83,7 @@ async fn record(
     journal
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn tags_go_back_without_a_plan_and_past_those_that_cannot() {
     let state = tempfile::tempdir().unwrap();
     let services = services(state.path()).await;
@@ -114,7 +115,11 @@ async fn tags_go_back_without_a_plan_and_past_those_that_cannot() {
     let journal = record(&targets, index.as_ref().unwrap(), former.as_ref().unwrap()).await;
     let flow = Flow::new(&services, &journal, CancellationToken::new());
     let diverged = Failure::new(FailureClass::Infrastructure, "flow.diverged", "settings changed");
-    let failures = finish(&flow, &Err(diverged.into())).await;
+    // From here on nobody really waits between two tries. The store's deadlines pass at once too, so the outcome
+    // may not be recorded, which is told and keeps nothing else from being done.
+    tokio::time::pause();
+    let mut failures = finish(&flow, &Err(diverged.into())).await;
+    failures.retain(|failure| !failure.code.starts_with("store."));
 
     let codes: Vec<&str> = failures.iter().map(|failure| failure.code.as_str()).collect();
     assert_eq!(codes, ["publish.tags_remain"], "{failures:?}");
@@ -146,7 +151,11 @@ async fn a_build_that_succeeded_keeps_its_tags() {
         members: Vec::new(),
         publications: Vec::new(),
     };
-    assert!(finish(&flow, &Ok(result)).await.is_empty());
+    let failures = finish(&flow, &Ok(result)).await;
+    assert!(failures.is_empty(), "{failures:?}");
+    let document = services.shared.store.document(&services.stamp.build, OUTCOME).await.unwrap().unwrap();
+    let outcome: Outcome = serde_json::from_str(&document).unwrap();
+    assert_eq!(outcome.image.unwrap().digest, index.digest);
     let found = layout.head_manifest(&Selector::Tag(tag("latest"))).await.unwrap();
     assert_eq!(found.map(|found| found.digest), Some(index.digest));
 }

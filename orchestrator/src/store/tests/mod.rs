@@ -2,6 +2,7 @@
 
 mod appending;
 mod crashes;
+mod documents;
 mod looking;
 
 use std::path::Path;

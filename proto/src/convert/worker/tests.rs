@@ -27,6 +27,7 @@ fn order() -> WorkOrder {
         dockerfile: b"FROM scratch\n".as_slice().into(),
         build_args: BTreeMap::from([("A".into(), "1".into())]),
         labels: BTreeMap::from([("vendor".into(), "x".into())]),
+        host_label: Some("com.redhat.build-host".into()),
         limits: Limits { memory_bytes: None, time: Some(Duration::from_secs(60)) },
         use_cache: true,
         parents: vec![

@@ -1,0 +1,250 @@
+//! Step: looks whether all platforms are the same image.
+//!
+//! Labels must be equal, because the tags and records made of one are those of
+//! all. What programs see (environment, command, user) may have reasons to
+//! differ, so that is only pointed out. What one platform has and another lacks
+//! is a difference like any other. Packages are not compared yet: no worker tells
+//! them so far.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::{
+    failure::{Failure, FailureClass},
+    flow::{Context, Stage, Step},
+    platform::Platform,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{BuiltMember, image_config::ImageConfig};
+use crate::services::BuildServices;
+
+/// Labels that are about one platform or one moment, and so may differ.
+const MAY_DIFFER: [&str; 6] = [
+    "architecture",
+    "Architecture",
+    "com.redhat.build-host",
+    "Build_Host",
+    "build-date",
+    "org.opencontainers.image.created",
+];
+/// Most characters of a value that are shown.
+const MAX_VALUE: usize = 100;
+/// Most rows of a table that are shown.
+const MAX_ROWS: usize = 15;
+
+/// Compares the members.
+#[derive(Serialize)]
+pub struct CompareMembers<'a> {
+    /// The members.
+    pub members: &'a [BuiltMember],
+    /// Labels that may differ beside those that always may. Example: `url`, where
+    /// the site makes it of the architecture.
+    pub may_differ: &'a [String],
+}
+
+/// What was compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// How many members.
+    pub members: usize,
+    /// How many things differ that may.
+    pub differences: usize,
+}
+
+impl Step<BuildServices> for CompareMembers<'_> {
+    const NAME: &'static str = "compare_members";
+    const STAGE: Stage = Stage::Publish;
+    type Output = Compared;
+
+    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<Compared, Failure> {
+        let members = self.members.len();
+        if let [only] = self.members {
+            let text = format!("{} is the only platform: there is nothing to compare", only.platform);
+            cx.services.say(cx.name, &text).await;
+            return Ok(Compared { members, differences: 0 });
+        }
+        let staging = cx.services.staging().await?;
+        let mut configs = Vec::with_capacity(members);
+        for member in self.members {
+            configs.push((&member.platform, ImageConfig::of(member, &staging).await?));
+        }
+        let may_differ =
+            |label: &str| MAY_DIFFER.contains(&label) || self.may_differ.iter().any(|l| l == label);
+        let comparison = compare(&configs, may_differ);
+        if !comparison.behaviour.is_empty() {
+            let text = format!("the platforms differ:\n{}", comparison.behaviour.rows().join("\n"));
+            cx.warn("member.behaviour_differs", text).await?;
+        }
+        if !comparison.labels.is_empty() {
+            return Err(labels_differ(&comparison.labels));
+        }
+        cx.services.say(cx.name, &format!("the labels of {members} platforms are equal")).await;
+        Ok(Compared { members, differences: comparison.behaviour.0.len() })
+    }
+}
+
+/// What differs.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Comparison {
+    /// Labels that must not.
+    labels: Table,
+    /// Environment, command, user.
+    behaviour: Table,
+}
+
+/// Things that differ by name, each with what every platform has; `None` is
+/// nothing.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Table(BTreeMap<String, Vec<(Platform, Option<String>)>>);
+
+fn compare(configs: &[(&Platform, ImageConfig)], may_differ: impl Fn(&str) -> bool) -> Comparison {
+    let labels = configs.iter().map(|(platform, config)| {
+        let all = config.labels().filter(|(name, _)| !may_differ(name));
+        (*platform, all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    });
+    let behaviour = configs.iter().map(|(platform, config)| (*platform, config.behaviour()));
+    Comparison {
+        labels: Table::of(&labels.collect::<Vec<_>>()),
+        behaviour: Table::of(&behaviour.collect::<Vec<_>>()),
+    }
+}
+
+impl Table {
+    fn of(columns: &[(&Platform, BTreeMap<String, String>)]) -> Self {
+        let names: BTreeSet<&String> = columns.iter().flat_map(|(_, values)| values.keys()).collect();
+        let rows = names.into_iter().filter_map(|name| {
+            let mut values = columns.iter().map(|(_, values)| values.get(name));
+            let first = values.next()?;
+            if values.all(|value| value == first) {
+                return None;
+            }
+            let row =
+                columns.iter().map(|(platform, values)| ((*platform).clone(), values.get(name).cloned()));
+            Some((name.clone(), row.collect()))
+        });
+        Self(rows.collect())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One line for each thing that differs, within limits.
+    fn rows(&self) -> Vec<String> {
+        let cell = |(platform, value): &(Platform, Option<String>)| match value {
+            Some(value) => format!("{platform} {:?}", shortened(value)),
+            None => format!("{platform} has none"),
+        };
+        let row = |(name, cells): (&String, &Vec<_>)| {
+            format!("{}: {}", shortened(name), cells.iter().map(cell).collect::<Vec<_>>().join(", "))
+        };
+        let mut rows: Vec<String> = self.0.iter().take(MAX_ROWS).map(row).collect();
+        if self.0.len() > MAX_ROWS {
+            rows.push(format!("and {} more", self.0.len() - MAX_ROWS));
+        }
+        rows
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_VALUE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn labels_differ(labels: &Table) -> Failure {
+    let names: Vec<String> = labels.0.keys().take(MAX_ROWS).map(|name| shortened(name)).collect();
+    let message = format!("the labels of the platforms differ: {}", names.join(", "));
+    let mut failure = Failure::new(FailureClass::Source, "member.labels_differ", message).with_advice(
+        "give the label one value for all platforms in the Dockerfile; if it comes from the parent, set it anew",
+    );
+    failure.causes = labels.rows();
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn config(text: serde_json::Value) -> ImageConfig {
+        serde_json::from_value(text).unwrap()
+    }
+
+    /// What differs between two platforms: labels, then the rest.
+    fn differences(one: serde_json::Value, other: serde_json::Value) -> (Vec<String>, Vec<String>) {
+        let platforms: [Platform; 2] = ["x86_64", "s390x"].map(|name| name.parse().unwrap());
+        let configs = [(&platforms[0], config(one)), (&platforms[1], config(other))];
+        let comparison = compare(&configs, |label| MAY_DIFFER.contains(&label) || label == "url");
+        (comparison.labels.rows(), comparison.behaviour.rows())
+    }
+
+    #[test]
+    fn what_must_be_equal_is_told_apart_from_what_may_differ() {
+        let labels = |labels: serde_json::Value| json!({ "Labels": labels });
+        let none = || labels(json!({}));
+        let rows = [
+            ("equal", labels(json!({ "a": "1" })), labels(json!({ "a": "1" })), "", ""),
+            ("nothing at all", json!({}), json!({ "Labels": null, "Cmd": null, "User": "" }), "", ""),
+            (
+                "D9 an absent label counts",
+                labels(json!({ "a": "1" })),
+                none(),
+                "a: x86_64 \"1\", s390x has none",
+                "",
+            ),
+            (
+                "D9 absent on the first platform",
+                none(),
+                labels(json!({ "a": "1" })),
+                "a: x86_64 has none, s390x \"1\"",
+                "",
+            ),
+            (
+                "another value",
+                labels(json!({ "a": "1", "b": "x" })),
+                labels(json!({ "a": "2", "b": "x" })),
+                "a: x86_64 \"1\", s390x \"2\"",
+                "",
+            ),
+            (
+                "about one platform",
+                labels(json!({ "architecture": "x86_64", "Build_Host": "a", "build-date": "1", "url": "1" })),
+                labels(json!({ "architecture": "s390x", "com.redhat.build-host": "b", "Architecture": "s" })),
+                "",
+                "",
+            ),
+            (
+                "environment",
+                json!({ "Env": ["A=1", "B=x"] }),
+                json!({ "Env": ["B=x", "A=2=3"] }),
+                "",
+                "env A: x86_64 \"1\", s390x \"2=3\"",
+            ),
+            (
+                "D9 no command on one side",
+                json!({ "Cmd": ["sh", "-c"], "User": "1" }),
+                json!({ "User": "1", "Entrypoint": [] }),
+                "",
+                "cmd: x86_64 \"[\\\"sh\\\", \\\"-c\\\"]\", s390x has none",
+            ),
+        ];
+        for (case, one, other, labels, behaviour) in rows {
+            let (found_labels, found_behaviour) = differences(one, other);
+            assert_eq!(found_labels.join("; "), labels, "{case}");
+            assert_eq!(found_behaviour.join("; "), behaviour, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_long_table_is_cut() {
+        let many: BTreeMap<String, String> =
+            (0..100).map(|number| (format!("label-{number:03}"), "x".repeat(10_000))).collect();
+        let (labels, _) = differences(json!({ "Labels": many }), json!({}));
+        assert_eq!(labels.len(), MAX_ROWS + 1);
+        assert!(labels.iter().all(|row| row.len() < 300), "{labels:?}");
+        assert_eq!(labels[MAX_ROWS], "and 85 more");
+    }
+}

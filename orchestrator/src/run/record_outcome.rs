@@ -1,0 +1,195 @@
+//! Step: one small document about how the build ended, for those who come later.
+//!
+//! It holds digests and names, and no contents: it is read by programs that
+//! want to know what a build made without going through its events.
+
+use std::time::Duration;
+
+use common::{
+    failure::{Failure, FailureClass},
+    flow::{
+        Context, Flow, Policy, Stage, Step,
+        event::{BuildResult, Publication},
+    },
+    image::Digest,
+    nvr::Nvr,
+    platform::Platform,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Failures, image_stream::UpdateImageStream};
+use crate::{plan::ResolveSource, repository::CommitId, services::BuildServices};
+
+/// Name of the document in the store.
+pub const OUTCOME: &str = "outcome";
+/// Name of the plan's document, where the name of the build in Koji is.
+const PLAN: &str = "plan";
+
+/// How a build ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The commit, if it came to know it.
+    pub commit: Option<CommitId>,
+    /// What the build is called in Koji, where the plan knows it.
+    pub nvr: Option<Nvr>,
+    /// What was made; `None` if the build did not succeed.
+    pub image: Option<OutcomeImage>,
+    /// The image stream that follows the image.
+    pub image_stream: Option<String>,
+    /// Why there is no image.
+    pub failure: Option<OutcomeFailure>,
+}
+
+/// The image of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeImage {
+    /// Digest of the index.
+    pub digest: Digest,
+    /// Media type of the index.
+    pub media_type: String,
+    /// One member for each platform.
+    pub members: Vec<OutcomeMember>,
+    /// Where it is, with which tags.
+    pub repositories: Vec<Publication>,
+}
+
+/// One platform's image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeMember {
+    /// The platform.
+    pub platform: Platform,
+    /// Digest of its manifest.
+    pub digest: Digest,
+}
+
+/// What a build failed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeFailure {
+    /// Stable code. Example: `source.ref_not_found`.
+    pub code: String,
+    /// What failed, on what input.
+    pub message: String,
+    /// Full name of the step that failed; may be empty.
+    pub step: String,
+}
+
+/// Records the outcome.
+#[derive(Serialize)]
+pub struct RecordOutcome<'a> {
+    /// The outcome. No part of the step's fingerprint: the next process may know
+    /// another text for the same failure, which is no reason to record it twice.
+    #[serde(skip)]
+    pub outcome: &'a Outcome,
+}
+
+impl Step<BuildServices> for RecordOutcome<'_> {
+    const NAME: &'static str = "record_outcome";
+    const STAGE: Stage = Stage::Finish;
+    type Output = ();
+
+    fn policy(&self) -> Policy {
+        Policy { attempts: 3, wait: Duration::from_secs(2), ..Policy::default() }
+    }
+
+    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<(), Failure> {
+        let body = serde_json::to_string(self.outcome)
+            .map_err(|error| Failure::from_error(FailureClass::Internal, "outcome.unserializable", &error))?;
+        Ok(cx.services.shared.store.put_document(&cx.services.stamp.build, OUTCOME, &body).await?)
+    }
+}
+
+impl Outcome {
+    /// Puts together what is known of a build that has come to its end.
+    ///
+    /// # Errors
+    /// Record or store cannot be read.
+    pub(super) async fn of(
+        flow: &Flow<'_, BuildServices>,
+        result: &Result<BuildResult, Failures>,
+    ) -> Result<Self, Failure> {
+        let services = flow.services();
+        let planning = flow.over(&services.planning);
+        let resolved = planning.recorded::<ResolveSource<'_>>().await?;
+        let plan = services.shared.store.document(&services.stamp.build, PLAN).await?;
+        let followed = flow.recorded::<UpdateImageStream<'_>>().await?.is_some();
+        let image_stream = if followed { services.image_stream().await? } else { None };
+        Ok(Self {
+            commit: resolved.map(|resolved| resolved.commit),
+            nvr: plan.as_deref().and_then(nvr_of),
+            image_stream,
+            ..Self::from(result)
+        })
+    }
+}
+
+/// The name of the build in Koji, if a plan says one.
+fn nvr_of(plan: &str) -> Option<Nvr> {
+    #[derive(Deserialize)]
+    struct Named {
+        nvr: Option<Nvr>,
+    }
+    serde_json::from_str::<Named>(plan).ok()?.nvr
+}
+
+impl From<&Result<BuildResult, Failures>> for Outcome {
+    fn from(result: &Result<BuildResult, Failures>) -> Self {
+        match result {
+            Ok(result) => Self { image: Some(result.into()), ..Self::default() },
+            Err(failures) => {
+                let failure = failures.primary.clone().bounded();
+                let Failure { code, message, step, .. } = failure;
+                Self { failure: Some(OutcomeFailure { code, message, step }), ..Self::default() }
+            }
+        }
+    }
+}
+
+impl From<&BuildResult> for OutcomeImage {
+    fn from(result: &BuildResult) -> Self {
+        let member = |member: &common::flow::event::Member| OutcomeMember {
+            platform: member.platform.clone(),
+            digest: member.manifest_digest.clone(),
+        };
+        Self {
+            digest: result.index_digest.clone(),
+            media_type: result.index_media_type.clone(),
+            members: result.members.iter().map(member).collect(),
+            repositories: result.publications.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_in_short() {
+        let failure =
+            Failure::new(FailureClass::Source, "build.failed", "RUN false").in_step("x86_64/build_image");
+        let outcome = Outcome::from(&Err(Failures::from(failure)));
+        let text: Value = serde_json::to_value(&outcome).unwrap();
+        assert_eq!(
+            text,
+            json!({
+                "commit": null, "nvr": null, "image": null, "image_stream": null,
+                "failure": { "code": "build.failed", "message": "RUN false", "step": "x86_64/build_image" },
+            })
+        );
+    }
+
+    #[test]
+    fn a_plan_of_any_age_may_say_the_name() {
+        for (plan, expected) in [
+            (r#"{"nvr":"hello-1.0-3","other":[]}"#, Some("hello-1.0-3")),
+            (r#"{"nvr":null}"#, None),
+            ("{}", None),
+            (r#"{"nvr":7}"#, None),
+            ("not JSON", None),
+        ] {
+            assert_eq!(nvr_of(plan).map(|nvr| nvr.to_string()).as_deref(), expected, "{plan}");
+        }
+    }
+}
