@@ -25,10 +25,13 @@ pub async fn decide(flow: &Flow<'_, PlanServices>, request: &BuildRequest) -> Re
     let platforms = flow
         .run(SelectPlatforms {
             asked: &request.platforms,
-            limits: &facts.platforms,
+            mode: &request.mode,
+            target: None,
+            limits: &facts.container.platforms,
             default_platforms: &settings.default_platforms,
         })
-        .await?;
+        .await?
+        .platforms;
     let targets =
         flow.run(CheckDestinations { asked: &request.destinations, component: &facts.component }).await?;
     let pinned = flow

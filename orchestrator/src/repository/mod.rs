@@ -6,8 +6,12 @@
 //! path or hook of a hostile repository ever meets the file system. The build
 //! context is written straight from those objects.
 
+pub mod additional_tags;
 mod address;
+pub mod artifact_files;
+pub mod build_file;
 pub mod container_yaml;
+pub mod content_sets;
 pub mod context;
 #[cfg(test)]
 mod context_tests;
@@ -17,14 +21,21 @@ pub mod dockerignore;
 mod error;
 pub mod fetch;
 mod host_keys;
+pub mod image_build_conf;
+pub mod ini;
 pub mod inputs;
+#[cfg(test)]
+mod inputs_tests;
 mod links;
+pub mod module_spec;
 mod near;
 pub mod platforms;
 mod remote;
 #[cfg(test)]
 mod remote_tests;
+pub mod repo_config;
 pub mod source;
+mod strict;
 pub mod tree;
 
 pub use error::SourceError;

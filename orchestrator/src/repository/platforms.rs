@@ -1,5 +1,11 @@
-//! Which platforms a build has: what was asked for, what the site has, and what
-//! the repository allows, with the arithmetic in words.
+//! Which platforms a build has: what was asked for, what the Koji target's build
+//! tag has, what the repository allows and what the site can build, with the
+//! arithmetic in words.
+//!
+//! Nobody is overruled in silence. A platform that was asked for by name and
+//! cannot be had is an error; one that merely would have been possible is left
+//! out with a line that says so. No architecture is preferred: a build without
+//! `x86_64` is a build like any other.
 
 use common::{
     failure::{Failure, FailureClass},
@@ -8,53 +14,100 @@ use common::{
 
 use super::container_yaml::PlatformLimits;
 
+/// All who have a say.
+#[derive(Debug, Clone, Copy)]
+pub struct Voices<'a> {
+    /// The platforms that the user asked for; empty leaves it to the others.
+    pub asked: &'a [Platform],
+    /// Architectures of the Koji target's build tag; `None` without a target. A
+    /// tag that has none says nothing.
+    pub target: Option<&'a [String]>,
+    /// Whether the user may ask for what the target does not have: scratch and
+    /// isolated builds do not become the target's next release.
+    pub beyond_target: bool,
+    /// What the repository allows.
+    pub limits: &'a PlatformLimits,
+    /// The platforms that the site has a name for.
+    pub known: &'a [Platform],
+    /// Those of them that it builds.
+    pub enabled: &'a [Platform],
+    /// The site's, for when nobody else says anything.
+    pub defaults: &'a [Platform],
+}
+
 /// The platforms of a build and how they came about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selection {
-    /// The platforms, each once, in the order in which they were asked for, or
-    /// else in the site's. Never empty.
+pub struct Outcome {
+    /// The platforms, each once. Never empty.
     pub platforms: Vec<Platform>,
     /// One line for each thing that had a say.
     pub arithmetic: Vec<String>,
 }
 
-/// No platform is left.
+/// Why there are no platforms, or not those that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no platform is left to build on: {}", arithmetic.join("; "))]
-pub struct NoPlatforms {
-    /// One line for each thing that had a say.
-    pub arithmetic: Vec<String>,
+pub enum PlatformProblem {
+    /// None is left.
+    #[error("no platform is left to build on: {}", .0.join("; "))]
+    NoneLeft(Vec<String>),
+    /// The target does not have it.
+    #[error("the platform '{platform}' was asked for, but the target's build tag has only {has}")]
+    NotInTarget {
+        /// What was asked for.
+        platform: Platform,
+        /// What there is.
+        has: String,
+    },
+    /// The site has it switched off.
+    #[error("the platform '{platform}' was asked for, but the site does not build it now; it builds {has}")]
+    Disabled {
+        /// What was asked for.
+        platform: Platform,
+        /// What there is.
+        has: String,
+    },
+    /// Nobody here has heard of it.
+    #[error("the platform '{platform}' was asked for, but the site knows only {has}")]
+    Unknown {
+        /// What was asked for.
+        platform: Platform,
+        /// What there is.
+        has: String,
+    },
 }
 
-impl From<NoPlatforms> for Failure {
-    fn from(error: NoPlatforms) -> Self {
-        Failure::from_error(FailureClass::User, "plan.no_platforms", &error)
-            .with_advice("ask for other platforms, or change 'platforms' in container.yaml")
+impl From<PlatformProblem> for Failure {
+    fn from(problem: PlatformProblem) -> Self {
+        let (code, advice) = match &problem {
+            PlatformProblem::NoneLeft(_) => {
+                ("plan.no_platforms", "ask for other platforms, or change 'platforms' in container.yaml")
+            }
+            PlatformProblem::NotInTarget { .. } => (
+                "plan.platform_not_in_target",
+                "choose a target with this architecture, or make it a scratch or isolated build",
+            ),
+            PlatformProblem::Disabled { .. } => {
+                ("plan.platform_disabled", "leave the platform out, or ask the site to enable it")
+            }
+            PlatformProblem::Unknown { .. } => ("plan.unknown_platform", "use one of the site's names"),
+        };
+        Failure::from_error(FailureClass::User, code, &problem).with_advice(advice)
     }
 }
 
-/// See [`super::container_yaml::ContainerYaml::select`].
-pub fn select(
-    asked: &[Platform],
-    site: &[Platform],
-    limits: &PlatformLimits,
-) -> Result<Selection, NoPlatforms> {
+/// Decides on the platforms.
+///
+/// # Errors
+/// Every platform that was asked for and cannot be had; or that none is left.
+pub fn select(voices: &Voices<'_>) -> Result<Outcome, Vec<PlatformProblem>> {
     let mut arithmetic = Vec::new();
-    let mut left: Vec<Platform> = Vec::new();
-    for platform in if asked.is_empty() { site } else { asked } {
-        if !left.contains(platform) {
-            left.push(platform.clone());
-        }
+    let target = voices.target.map(|names| tag_platforms(names, &mut arithmetic)).filter(|t| !t.is_empty());
+    let problems = refused(voices, target.as_deref());
+    if !problems.is_empty() {
+        return Err(problems);
     }
-    if asked.is_empty() {
-        arithmetic.push(format!("none asked for, so all of the site: {}", names(&left)));
-    } else {
-        arithmetic.push(format!("asked for: {}", names(&left)));
-        if !site.is_empty() {
-            left.retain(|platform| site.contains(platform));
-            arithmetic.push(format!("the site has {}, which leaves {}", names(site), names(&left)));
-        }
-    }
+    let mut left = candidates(voices, target.as_deref(), &mut arithmetic);
+    let limits = voices.limits;
     if !limits.only.is_empty() {
         left.retain(|platform| named(&limits.only, platform));
         let only = limits.only.join(", ");
@@ -65,11 +118,82 @@ pub fn select(
         let not = limits.not.join(", ");
         arithmetic.push(format!("container.yaml excludes {not}, which leaves {}", names(&left)));
     }
-    if left.is_empty() {
-        Err(NoPlatforms { arithmetic })
-    } else {
-        Ok(Selection { platforms: left, arithmetic })
+    let missing: Vec<_> = left.iter().filter(|p| !voices.enabled.contains(p)).cloned().collect();
+    if !missing.is_empty() {
+        left.retain(|platform| voices.enabled.contains(platform));
+        let missing = names(&missing);
+        arithmetic.push(format!("the site does not build {missing}, which leaves {}", names(&left)));
     }
+    if left.is_empty() {
+        Err(vec![PlatformProblem::NoneLeft(arithmetic)])
+    } else {
+        Ok(Outcome { platforms: left, arithmetic })
+    }
+}
+
+/// The architectures of a tag that can be platforms at all.
+fn tag_platforms(written: &[String], arithmetic: &mut Vec<String>) -> Vec<Platform> {
+    let (found, odd): (Vec<_>, Vec<_>) = written.iter().partition(|name| name.parse::<Platform>().is_ok());
+    if !odd.is_empty() {
+        let odd = odd.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        arithmetic.push(format!("the target's build tag has {odd}, which is no platform and left out"));
+    }
+    if found.is_empty() {
+        arithmetic.push("the target's build tag has no architectures, so it does not limit them".to_owned());
+    }
+    found.into_iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+/// What was asked for and cannot be had.
+fn refused(voices: &Voices<'_>, target: Option<&[Platform]>) -> Vec<PlatformProblem> {
+    let problem = |platform: &Platform| {
+        let platform = platform.clone();
+        if !voices.known.contains(&platform) {
+            return Some(PlatformProblem::Unknown { platform, has: names(voices.known) });
+        }
+        if !voices.enabled.contains(&platform) {
+            return Some(PlatformProblem::Disabled { platform, has: names(voices.enabled) });
+        }
+        let target = target.filter(|target| !voices.beyond_target && !target.contains(&platform))?;
+        Some(PlatformProblem::NotInTarget { platform, has: names(target) })
+    };
+    voices.asked.iter().filter_map(problem).collect()
+}
+
+/// Where the arithmetic begins.
+fn candidates(
+    voices: &Voices<'_>,
+    target: Option<&[Platform]>,
+    arithmetic: &mut Vec<String>,
+) -> Vec<Platform> {
+    let (all, why) = match target {
+        _ if !voices.asked.is_empty() => (voices.asked, "asked for"),
+        Some(target) => (target, "none asked for, so all of the target's build tag"),
+        // Without a target, a repository that names platforms chooses from
+        // everything that the site has, not only from its defaults.
+        None if !voices.limits.only.is_empty() => (voices.enabled, "none asked for, so all of the site"),
+        None => (voices.defaults, "none asked for, so the site's default"),
+    };
+    let mut left: Vec<Platform> = Vec::new();
+    for platform in all {
+        if !left.contains(platform) {
+            left.push(platform.clone());
+        }
+    }
+    arithmetic.push(format!("{why}: {}", names(&left)));
+    if let Some(target) = target.filter(|_| !voices.asked.is_empty()) {
+        let beyond: Vec<_> = left.iter().filter(|platform| !target.contains(platform)).cloned().collect();
+        let has = names(target);
+        arithmetic.push(if beyond.is_empty() {
+            format!("the target's build tag has {has}, and so all of them")
+        } else {
+            let beyond = names(&beyond);
+            format!(
+                "the target's build tag has only {has}; {beyond} is built nevertheless, for it was asked for"
+            )
+        });
+    }
+    left
 }
 
 fn named(names: &[String], platform: &Platform) -> bool {
@@ -84,59 +208,5 @@ fn names(platforms: &[Platform]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn platforms(text: &str) -> Vec<Platform> {
-        text.split_whitespace().map(|name| name.parse().unwrap()).collect()
-    }
-
-    fn limits(only: &str, not: &str) -> PlatformLimits {
-        let list = |text: &str| text.split_whitespace().map(str::to_owned).collect();
-        PlatformLimits { only: list(only), not: list(not) }
-    }
-
-    #[test]
-    fn only_intersects_and_not_subtracts() {
-        // asked, site, only, not, left
-        let cases = [
-            ("", "x86_64 aarch64", "", "", "x86_64 aarch64"),
-            ("aarch64 x86_64", "x86_64 aarch64 s390x", "", "", "aarch64 x86_64"),
-            ("aarch64 aarch64", "", "", "", "aarch64"),
-            ("x86_64 s390x", "x86_64 aarch64", "", "", "x86_64"),
-            ("x86_64 spam bacon toast ppc64le", "", "", "spam bacon eggs toast", "x86_64 ppc64le"),
-            ("x86_64 bacon toast", "", "x86_64 ppc64le", "toast", "x86_64"),
-            ("", "x86_64 ppc64le", "ppc64le", "", "ppc64le"),
-            ("", "x86_64 ppc64le", "", "spam", "x86_64 ppc64le"),
-            ("", "x86_64 ppc64le", "x86_64 spam", "ppc64le", "x86_64"),
-        ];
-        for (asked, site, only, not, expected) in cases {
-            let selection = select(&platforms(asked), &platforms(site), &limits(only, not)).unwrap();
-            assert_eq!(selection.platforms, platforms(expected), "{asked}|{site}|{only}|{not}");
-        }
-    }
-
-    #[test]
-    fn nothing_left_is_explained() {
-        for (asked, site, only, not) in [
-            ("", "", "", ""),
-            ("s390x", "x86_64", "", ""),
-            ("", "x86_64 ppc64le", "x86_64", "x86_64"),
-            ("", "x86_64", "spam", ""),
-        ] {
-            let error = select(&platforms(asked), &platforms(site), &limits(only, not)).unwrap_err();
-            assert!(error.to_string().contains("nothing"), "{error}");
-        }
-        let error =
-            select(&platforms("x86_64 s390x"), &platforms("x86_64 aarch64"), &limits("aarch64", "s390x"))
-                .unwrap_err();
-        let failure = Failure::from(error);
-        assert_eq!(failure.code, "plan.no_platforms");
-        assert_eq!(
-            failure.message,
-            "no platform is left to build on: asked for: x86_64, s390x; the site has x86_64, aarch64, which \
-             leaves x86_64; container.yaml allows only aarch64, which leaves nothing; container.yaml excludes \
-             s390x, which leaves nothing"
-        );
-    }
-}
+#[path = "platforms_tests.rs"]
+mod tests;
