@@ -20,7 +20,7 @@ use common::{
 use url::Url;
 
 pub(super) use text::shown;
-use text::{MAX_ADDRESS, MAX_LINE, repeated};
+use text::{MAX_ADDRESS, MAX_LINE, repeated, shown_address};
 
 /// Most elements of each list of a request, and most entries of its maps: what
 /// the contract carries.
@@ -66,7 +66,7 @@ fn source(request: &BuildRequest, found: &mut Vec<Failure>) {
         let advice = "leave the password out and put it into the git credentials file of the orchestrator";
         found.push(problem("request.source_password", message, advice));
     } else if uri.len() > MAX_ADDRESS || !text::is_word(uri) {
-        let message = format!("source.uri: '{}' is no address of a repository", shown(uri));
+        let message = format!("source.uri: '{}' is no address of a repository", shown_address(uri));
         let advice = "an address has up to 4096 bytes, no spaces and no control characters";
         found.push(problem("request.source_invalid", message, advice));
     }
@@ -206,11 +206,7 @@ fn packages(request: &BuildRequest, found: &mut Vec<Failure>) {
     }
     for (index, text) in request.repository_urls.iter().enumerate() {
         if let Err((code, reason)) = repository_url(text) {
-            // A URL with a password is not told.
-            let message = match code {
-                "request.repository_url_password" => format!("repository_urls[{index}]: {reason}"),
-                _ => format!("repository_urls[{index}]: '{}' {reason}", shown(text)),
-            };
+            let message = format!("repository_urls[{index}]: '{}' {reason}", shown_address(text));
             let advice = "give the http or https URL of a .repo file that can be read without a password";
             found.push(problem(code, message, advice));
         }
@@ -225,7 +221,7 @@ fn repository_url(text: &str) -> Result<(), (&'static str, String)> {
     match Url::parse(text) {
         Err(error) => bad(&format!("is no URL: {error}")),
         Ok(url) if url.password().is_some() || !url.username().is_empty() => {
-            Err(("request.repository_url_password", "the URL holds a user or a password".to_owned()))
+            Err(("request.repository_url_password", "holds a user or a password".to_owned()))
         }
         Ok(url) if !matches!(url.scheme(), "http" | "https") => bad("is neither an http nor an https URL"),
         Ok(url) if url.host_str().is_none_or(str::is_empty) => bad("names no host"),

@@ -155,12 +155,14 @@ fn all_problems_are_told_at_once() {
 
 #[test]
 fn what_is_secret_is_not_told() {
-    let mut request = good();
-    request.source.uri = "https://mara:hunter2@x/y".into();
-    request.repository_urls = urls(&["https://mara:hunter2@x/y"]);
-    let found = check(&request);
-    assert_eq!(found.len(), 2);
-    assert!(found.iter().all(|failure| !failure.to_string().contains("hunter2")), "{found:?}");
+    for address in ["https://mara:hunter2@x/y", "https://mara:hunter2@x y/z", "mara:hunter2@ x:y"] {
+        let mut request = good();
+        request.source.uri = address.into();
+        request.repository_urls = urls(&[address]);
+        let found = check(&request);
+        assert_eq!(found.len(), 2, "{address}");
+        assert!(found.iter().all(|failure| !failure.to_string().contains("hunter2")), "{found:?}");
+    }
 }
 
 #[test]

@@ -22,6 +22,15 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
+/// An address as a message can show it: without what stands before the last `@`,
+/// where a password could be, however badly the rest is written.
+pub(super) fn shown_address(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((_, rest)) => format!("…@{}", shown(rest)),
+        None => shown(text),
+    }
+}
+
 /// Whether the text could be one word of a command, and no option of it.
 pub(super) fn is_word(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('-') && !text.chars().any(|c| c.is_control() || c.is_whitespace())
