@@ -24,6 +24,7 @@ pub mod platforms;
 mod remote;
 #[cfg(test)]
 mod remote_tests;
+pub mod repo_file;
 pub mod source;
 pub mod tree;
 
