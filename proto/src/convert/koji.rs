@@ -247,7 +247,9 @@ impl TryFrom<v1::KojiTaskState> for KojiTaskState {
     fn try_from(state: v1::KojiTaskState) -> Result<Self, BadField> {
         Ok(match state {
             v1::KojiTaskState::Unspecified => return Err(BadField::missing("state")),
-            v1::KojiTaskState::Free | v1::KojiTaskState::Open | v1::KojiTaskState::Assigned => Self::Unfinished,
+            v1::KojiTaskState::Free | v1::KojiTaskState::Open | v1::KojiTaskState::Assigned => {
+                Self::Unfinished
+            }
             v1::KojiTaskState::Closed => Self::Closed,
             v1::KojiTaskState::Canceled => Self::Cancelled,
             v1::KojiTaskState::Failed => Self::Failed,

@@ -50,8 +50,11 @@ fn capabilities_of_a_later_contract_are_left_out() {
 
 #[test]
 fn archives_round_trip_and_their_checksums_are_looked_at() {
-    let checksums =
-        [KojiChecksum::Md5("a".repeat(32)), KojiChecksum::Sha1("b".repeat(40)), KojiChecksum::Sha256("c".repeat(64))];
+    let checksums = [
+        KojiChecksum::Md5("a".repeat(32)),
+        KojiChecksum::Sha1("b".repeat(40)),
+        KojiChecksum::Sha256("c".repeat(64)),
+    ];
     for checksum in checksums {
         let archive = KojiArchive {
             filename: "hello-1.0.jar".into(),
