@@ -8,21 +8,39 @@
 mod context;
 mod decide;
 mod destinations;
+mod filesystem;
+mod inject_parent;
+#[cfg(test)]
+mod koji_fixture;
+mod parent_build;
+mod parent_digests;
 mod parents;
 mod platforms;
+mod release;
 mod repository;
 mod settings;
 mod source;
 mod tags;
+mod target;
+mod target_repository;
 mod value;
 
 pub use context::MakeContext;
 pub use decide::decide;
 pub use destinations::CheckDestinations;
+pub use filesystem::{
+    FetchFilesystems, FilesystemFile, FilesystemTask, StartFilesystem, WaitFilesystem, asks_for_filesystem,
+};
+pub use inject_parent::{InjectParent, InjectedParent};
+pub use parent_build::{FindParentBuild, ParentBuild, ParentWait, parent_nvr};
+pub use parent_digests::{DigestVerdict, PinnedDigests, RecordedDigests};
 pub use parents::PinParents;
 pub use platforms::SelectPlatforms;
+pub use release::{ChooseRelease, ReleaseChoice, ReleaseLabels, ReleaseSource};
 pub use repository::ReadRepository;
 pub use settings::FreezeSettings;
 pub use source::{FetchSource, ResolveSource};
 pub use tags::Tags;
+pub use target::{FindTarget, ReachKoji};
+pub use target_repository::FindTargetRepository;
 pub use value::{Plan, PlatformPlan, Target};

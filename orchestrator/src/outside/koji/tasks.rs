@@ -13,7 +13,7 @@ use tokio::{
 };
 use tonic::{Status, Streaming};
 
-use super::{ImageTask, Koji, KojiError, KojiTask, KojiTaskState, TaskOutput};
+use super::{ImageTask, Koji, KojiError, KojiTask, KojiTaskState, TaskOutput, found};
 
 impl Koji {
     /// Starts an image task and answers with its number. `key` is what the
@@ -29,15 +29,17 @@ impl Koji {
         Ok(answer.task_id)
     }
 
-    /// Waits for the end of a task, for as long as it takes.
+    /// Waits for the end of a task, for as long as it takes; `None` when there is
+    /// no such task.
     ///
     /// # Errors
-    /// There is no such task, or the bridge stops telling before its end; the
-    /// task goes on, and can be waited for again.
-    pub async fn wait_for_task(&self, task: u64) -> Result<KojiTask, Failure> {
+    /// The bridge stops telling before the end; the task goes on, and can be
+    /// waited for again.
+    pub async fn wait_for_task(&self, task: u64) -> Result<Option<KojiTask>, Failure> {
         const CALL: &str = "WatchTask";
         let request = v1::WatchTaskRequest { task_id: task };
-        let mut states = self.ask(CALL, async |client| client.watch_task(request).await).await?;
+        let states = self.ask(CALL, async |client| client.watch_task(request).await).await;
+        let Some(mut states) = found(states)? else { return Ok(None) };
         // The first state comes at once; the next when there is one, and that a
         // silent connection still lives is seen to by the transport.
         let mut next = self.next(CALL, &mut states).await?;
@@ -45,7 +47,7 @@ impl Koji {
             let state = self.read(CALL, read_state(answer.state))?;
             if state != KojiTaskState::Unfinished {
                 let reason = answer.failure.map(|failure| failure.message).unwrap_or_default();
-                return Ok(KojiTask { id: task, state, reason });
+                return Ok(Some(KojiTask { id: task, state, reason }));
             }
             next = states.message().await.map_err(|status| self.broken(CALL, &status))?;
         }
