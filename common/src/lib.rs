@@ -11,6 +11,7 @@ pub mod destination;
 pub mod failure;
 pub mod flow;
 pub mod image;
+pub mod koji;
 pub mod log;
 pub mod names;
 pub mod nvr;

@@ -2,8 +2,10 @@
 //!
 //! It publishes the contract `reactor.v1.KojiBridgeService` with health and
 //! reflection. It has no connection to a hub yet, and says so: the service's
-//! health is `NOT_SERVING` and its calls answer `UNIMPLEMENTED`.
+//! health is `NOT_SERVING` and its calls, but for `Describe`, answer
+//! `UNIMPLEMENTED`.
 
 pub mod arguments;
 pub mod serve;
+pub mod service;
 pub mod settings;

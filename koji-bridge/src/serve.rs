@@ -6,12 +6,13 @@ use common::service::{
     ListenError, Listener, ServeError, Server, Shutdown,
     settings::{SettingsError, process_environment},
 };
-use proto::v1::koji_bridge_service_server::SERVICE_NAME;
+use proto::v1::koji_bridge_service_server::{KojiBridgeServiceServer, SERVICE_NAME};
 use tonic::service::Routes;
 use tracing::warn;
 
 use crate::{
     arguments::ServeArguments,
+    service::WithoutHub,
     settings::{ENVIRONMENT_PREFIX, ServiceSettings, Settings},
 };
 
@@ -72,9 +73,12 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     warn!(
         service = SERVICE_NAME,
-        "no Koji hub is configured: the service is NOT_SERVING and its calls answer UNIMPLEMENTED"
+        "no Koji hub is configured: the service is NOT_SERVING and its calls but Describe answer UNIMPLEMENTED"
     );
-    let mut server = Server::new(Routes::default(), &[], proto::DESCRIPTORS);
+    let routes = Routes::new(KojiBridgeServiceServer::new(WithoutHub));
+    let mut server = Server::new(routes, &[], proto::DESCRIPTORS);
+    // Registered, so that Describe can tell why nothing else is answered; absent
+    // for whoever asks whether there is a hub to work with.
     server.absent.push(SERVICE_NAME);
     server.reflection = settings.reflection;
     server.grace = settings.grace();

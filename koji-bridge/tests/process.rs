@@ -122,6 +122,9 @@ async fn it_serves_health_and_says_that_there_is_no_hub() {
         let mut client = KojiBridgeServiceClient::new(bridge.connection().await);
         let request = v1::ResolveTargetRequest { name: "f44".into() };
         assert_eq!(client.resolve_target(request).await.unwrap_err().code(), Code::Unimplemented);
+        let described = client.describe(v1::DescribeRequest {}).await.unwrap().into_inner();
+        assert_eq!(described.version, env!("CARGO_PKG_VERSION"));
+        assert!(described.hub_url.is_empty() && described.capabilities.is_empty(), "{described:?}");
         bridge.signal("TERM").await;
         assert_eq!(bridge.exit_code().await, Some(0));
     }

@@ -10,7 +10,8 @@ use registry_client::Client;
 
 pub use http::{Http, HttpError};
 pub use koji::{
-    Koji, KojiArchive, KojiBuild, KojiChecksum, KojiRepository, KojiTarget, KojiTask, KojiTaskState,
+    ImageTask, Koji, KojiArchive, KojiBridge, KojiBuild, KojiBuildState, KojiCapability, KojiChecksum,
+    KojiError, KojiReach, KojiRepository, KojiTarget, KojiTask, KojiTaskState, TaskOutput,
 };
 
 pub use openshift::{FollowedTag, OpenShift, OpenShiftError};

@@ -13,10 +13,19 @@ mod dry_run;
 mod parents;
 mod platforms;
 mod rebuild;
+mod filesystem;
+mod inject_parent;
+#[cfg(test)]
+mod koji_fixture;
+mod parent_build;
+mod parent_digests;
+mod release;
 mod repository;
 mod settings;
 mod source;
 mod tags;
+mod target;
+mod target_repository;
 mod value;
 
 pub use context::MakeContext;
@@ -31,7 +40,16 @@ pub use parents::{BaseImage, PinParents, PinnedParents, PinnedPlatform};
 pub use platforms::{SelectPlatforms, SelectedPlatform, Selection};
 pub use rebuild::{NoteRebuild, Rebuild, source_of_rebuild};
 pub use repository::{ReadRepository, RepositoryFacts};
+pub use filesystem::{
+    FetchFilesystems, FilesystemFile, FilesystemTask, StartFilesystem, WaitFilesystem, asks_for_filesystem,
+};
+pub use inject_parent::{InjectParent, InjectedParent};
+pub use parent_build::{FindParentBuild, ParentBuild, ParentWait, parent_nvr};
+pub use parent_digests::{DigestVerdict, PinnedDigests, RecordedDigests};
+pub use release::{ChooseRelease, ReleaseChoice, ReleaseLabels, ReleaseSource};
 pub use settings::FreezeSettings;
 pub use source::{FetchSource, ResolveSource};
 pub use tags::Tags;
+pub use target::{FindTarget, ReachKoji};
+pub use target_repository::FindTargetRepository;
 pub use value::{Plan, PlatformPlan, Target};

@@ -34,6 +34,7 @@ mod remote;
 #[cfg(test)]
 mod remote_tests;
 pub mod repo_config;
+pub mod repo_file;
 pub mod source;
 mod strict;
 pub mod tree;

@@ -9,11 +9,13 @@ mod build;
 mod common;
 mod event;
 mod field;
+mod koji;
 mod status;
 mod time;
 mod worker;
 
 pub use build::build_state;
 pub use field::BadField;
+pub use koji::{image_build_request, koji_target};
 pub use status::failure_status;
 pub use time::{from_duration, from_timestamp, to_duration, to_timestamp};

@@ -1,0 +1,248 @@
+//! What Koji knows, as far as reactor asks for it.
+//!
+//! koji-bridge makes these from the hub's answers, the orchestrator plans with
+//! them. The numbers and names are Koji's own.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::nvr::Nvr;
+
+/// What a bridge can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KojiCapability {
+    /// Looks up targets.
+    Targets,
+    /// Looks up builds.
+    Builds,
+    /// Tells the next release.
+    Releases,
+    /// Finds repositories of tags.
+    Repositories,
+    /// Lists files of builds.
+    Archives,
+    /// Runs image tasks and hands out their files.
+    ImageTasks,
+    /// Reserves builds and gives them back.
+    Reserve,
+    /// Takes files for an import.
+    Upload,
+    /// Imports builds.
+    Import,
+    /// Tags builds.
+    Tag,
+}
+
+impl KojiCapability {
+    /// Every one.
+    pub const ALL: [Self; 10] = [
+        Self::Targets,
+        Self::Builds,
+        Self::Releases,
+        Self::Repositories,
+        Self::Archives,
+        Self::ImageTasks,
+        Self::Reserve,
+        Self::Upload,
+        Self::Import,
+        Self::Tag,
+    ];
+
+    /// Its name in records and on terminals. Example: `image_tasks`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Targets => "targets",
+            Self::Builds => "builds",
+            Self::Releases => "releases",
+            Self::Repositories => "repositories",
+            Self::Archives => "archives",
+            Self::ImageTasks => "image_tasks",
+            Self::Reserve => "reserve",
+            Self::Upload => "upload",
+            Self::Import => "import",
+            Self::Tag => "tag",
+        }
+    }
+}
+
+impl fmt::Display for KojiCapability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What a bridge says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiBridge {
+    /// Its version. Example: `0.1.0`.
+    pub version: String,
+    /// The hub's XML-RPC; empty without a hub.
+    pub hub_url: String,
+    /// The hub's files, without a slash at the end; empty without a hub.
+    pub files_url: String,
+    /// What it can do, as far as this program knows it.
+    pub capabilities: Vec<KojiCapability>,
+}
+
+/// A build target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiTarget {
+    /// Its name. Example: `f44-container-candidate`.
+    pub name: String,
+    /// The tag that builds draw from.
+    pub build_tag: String,
+    /// The tag that finished builds get.
+    pub destination_tag: String,
+    /// Architectures of the build tag; empty when it has none.
+    pub platforms: Vec<String>,
+}
+
+/// State of a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KojiBuildState {
+    /// Reserved or in progress.
+    Building,
+    /// Complete.
+    Complete,
+    /// Deleted.
+    Deleted,
+    /// Failed.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+}
+
+impl fmt::Display for KojiBuildState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Building => "building",
+            Self::Complete => "complete",
+            Self::Deleted => "deleted",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        })
+    }
+}
+
+/// A build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiBuild {
+    /// Its number.
+    pub id: u64,
+    /// Name, version, release.
+    pub nvr: Nvr,
+    /// Its state.
+    pub state: KojiBuildState,
+    /// Volume; empty for the default one.
+    pub volume: String,
+    /// Where its files are, without a slash at the end.
+    pub files_url: String,
+    /// The hub's `extra` field; null when it has none.
+    pub extra: serde_json::Value,
+}
+
+impl KojiBuild {
+    /// Whether it is complete: neither in progress, failed, cancelled nor deleted.
+    pub fn is_complete(&self) -> bool {
+        self.state == KojiBuildState::Complete
+    }
+}
+
+/// One file of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiArchive {
+    /// File name.
+    pub filename: String,
+    /// Maven group; empty for other kinds.
+    pub group_id: String,
+    /// Maven artifact; empty for other kinds.
+    pub artifact_id: String,
+    /// Maven version; empty for other kinds.
+    pub version: String,
+    /// What its content adds up to.
+    pub checksum: KojiChecksum,
+    /// The hub's `extra` field; null when it has none.
+    pub extra: serde_json::Value,
+}
+
+/// A checksum as Koji keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KojiChecksum {
+    /// MD5, 32 hexadecimal digits.
+    Md5(String),
+    /// SHA-1, 40 hexadecimal digits.
+    Sha1(String),
+    /// SHA-256, 64 hexadecimal digits.
+    Sha256(String),
+}
+
+/// A repository that Koji made of a tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiRepository {
+    /// Its number.
+    pub id: u64,
+    /// The tag.
+    pub tag: String,
+    /// Where packages are, with `$basearch` where the architecture belongs.
+    /// Example: `https://kojipkgs.example.org/repos/f44-build/7/$basearch`.
+    pub base_url: String,
+}
+
+/// State of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KojiTaskState {
+    /// Waiting, assigned or running.
+    Unfinished,
+    /// Ended well.
+    Closed,
+    /// Cancelled.
+    Cancelled,
+    /// Failed.
+    Failed,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiTask {
+    /// Its number.
+    pub id: u64,
+    /// Its state.
+    pub state: KojiTaskState,
+    /// Why it failed; empty otherwise.
+    pub reason: String,
+}
+
+/// A task that makes root file systems, as it is asked for (`buildImageOz`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageTask {
+    /// Name of the image. Example: `fedora-44`.
+    pub name: String,
+    /// Version of the image. Example: `1.0`.
+    pub version: String,
+    /// Architectures, by Koji's names.
+    pub platforms: Vec<String>,
+    /// The target.
+    pub target: String,
+    /// Installation tree, with `$arch` where the architecture belongs.
+    pub install_tree: String,
+    /// The other options. Example: `disk_size`.
+    pub options: BTreeMap<String, serde_json::Value>,
+}
+
+/// A file that a task has left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskOutput {
+    /// The task whose file it is.
+    pub task: u64,
+    /// Its name. Example: `fedora-44-1.0.x86_64.tar.xz`.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Volume that it is on; empty for the default one.
+    pub volume: String,
+}

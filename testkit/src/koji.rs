@@ -1,0 +1,245 @@
+//! A bridge to a Koji that is only in memory: a real gRPC server that serves
+//! `KojiBridgeService` from what a test has told it.
+//!
+//! It is the bridge's side of the contract and no hub: what planning asks is
+//! answered, reservations, uploads, imports and tagging are `UNIMPLEMENTED`.
+
+mod serve;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use common::{
+    koji::{ImageTask, KojiArchive, KojiBridge, KojiBuild, KojiCapability, KojiTarget, TaskOutput},
+    service::{ListenError, Listener, Scheme, Server, ServiceAddress, Shutdown},
+};
+use proto::v1::{self, koji_bridge_service_server as server};
+use tokio::{sync::watch, task::JoinSet};
+use tonic::{Code, service::Routes};
+
+/// What happens instead of the right answer.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// The call fails with this code and message.
+    Status(Code, &'static str),
+    /// No answer ever.
+    Silence,
+    /// The answer comes that much later.
+    Late(Duration),
+    /// A download breaks off after so many bytes; other calls are answered.
+    Cut(usize),
+}
+
+/// A bridge in memory. It stops when this is dropped.
+#[derive(Debug)]
+pub struct InMemoryBridge {
+    address: ServiceAddress,
+    inner: Arc<Inner>,
+    shutdown: Shutdown,
+    server: JoinSet<()>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    bridge: KojiBridge,
+    targets: HashMap<String, KojiTarget>,
+    builds: Vec<KojiBuild>,
+    /// Builds that are not found yet, with the number of times.
+    hidden: HashMap<u64, usize>,
+    archives: HashMap<u64, Vec<(String, KojiArchive)>>,
+    releases: HashMap<(String, String), String>,
+    repositories: HashMap<String, (u64, String)>,
+    tasks: BTreeMap<u64, Task>,
+    keys: HashMap<String, u64>,
+    faults: Vec<(String, usize, Effect)>,
+    calls: Vec<String>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let bridge = KojiBridge {
+            version: "0.0.0-test".into(),
+            hub_url: "https://koji.example.org/kojihub".into(),
+            files_url: "https://files.example.org".into(),
+            capabilities: KojiCapability::ALL.into_iter().take(6).collect(),
+        };
+        Self {
+            bridge,
+            targets: HashMap::new(),
+            builds: Vec::new(),
+            hidden: HashMap::new(),
+            archives: HashMap::new(),
+            releases: HashMap::new(),
+            repositories: HashMap::new(),
+            tasks: BTreeMap::new(),
+            keys: HashMap::new(),
+            faults: Vec::new(),
+            calls: Vec::new(),
+        }
+    }
+}
+
+/// A task, and what it has left.
+#[derive(Debug)]
+struct Task {
+    asked: Option<ImageTask>,
+    state: watch::Sender<(v1::KojiTaskState, String)>,
+    outputs: Vec<(TaskOutput, Vec<u8>)>,
+}
+
+impl Task {
+    fn new(asked: Option<ImageTask>) -> Self {
+        let state = watch::Sender::new((v1::KojiTaskState::Open, String::new()));
+        Self { asked, state, outputs: Vec::new() }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InMemoryBridge {
+    /// Starts a bridge on a free port of the loopback interface. It can do all
+    /// that planning needs, and knows nothing.
+    ///
+    /// # Errors
+    /// No port is to be had.
+    pub async fn start() -> Result<Self, ListenError> {
+        let (scheme, host) = (Scheme::Unsaid, "127.0.0.1".to_owned());
+        Self::listen(&ServiceAddress::Tcp { scheme, host, port: 0 }).await
+    }
+
+    /// Starts a bridge on an address. Example: `unix:/tmp/koji.sock`.
+    ///
+    /// # Errors
+    /// The address cannot be had.
+    pub async fn listen(address: &ServiceAddress) -> Result<Self, ListenError> {
+        let listener = Listener::bind(address).await?;
+        let address = listener.local_address().clone();
+        let inner = Arc::new(Inner::default());
+        let service = server::KojiBridgeServiceServer::from_arc(Arc::new(serve::Bridge(Arc::clone(&inner))));
+        let mut server = Server::new(Routes::new(service), &[server::SERVICE_NAME], proto::DESCRIPTORS);
+        server.grace = Duration::ZERO;
+        let (mut tasks, shutdown) = (JoinSet::new(), Shutdown::new());
+        let end = shutdown.clone();
+        tasks.spawn(async move {
+            // A server that fails is a bridge that does not answer.
+            let _ = server.serve(listener, &end).await;
+        });
+        Ok(Self { address, inner, shutdown, server: tasks })
+    }
+
+    /// Ends it, open calls included.
+    pub async fn stop(mut self) {
+        self.shutdown.token.cancel();
+        while self.server.join_next().await.is_some() {}
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &ServiceAddress {
+        &self.address
+    }
+
+    /// Changes what it can do. Calls to the rest are `UNIMPLEMENTED`.
+    pub fn set_capabilities(&self, capabilities: &[KojiCapability]) {
+        self.inner.state().bridge.capabilities = capabilities.to_vec();
+    }
+
+    /// Forgets the hub's addresses, as a bridge without a hub.
+    pub fn set_no_hub(&self) {
+        let bridge = &mut self.inner.state().bridge;
+        *bridge = KojiBridge { version: bridge.version.clone(), ..KojiBridge::default() };
+    }
+
+    /// Adds a target.
+    pub fn add_target(&self, target: KojiTarget) {
+        self.inner.state().targets.insert(target.name.clone(), target);
+    }
+
+    /// Adds a build.
+    pub fn add_build(&self, build: KojiBuild) {
+        self.inner.state().builds.push(build);
+    }
+
+    /// Adds a build that is found only after it was looked for so many times.
+    pub fn add_build_after(&self, build: KojiBuild, times: usize) {
+        let mut state = self.inner.state();
+        state.hidden.insert(build.id, times);
+        state.builds.push(build);
+    }
+
+    /// Adds files of one kind to a build.
+    pub fn add_archives(&self, build: u64, kind: &str, archives: impl IntoIterator<Item = KojiArchive>) {
+        let archives = archives.into_iter().map(|archive| (kind.to_owned(), archive));
+        self.inner.state().archives.entry(build).or_default().extend(archives);
+    }
+
+    /// Sets the next release of `name`-`version`; it is `1` otherwise.
+    pub fn set_next_release(&self, name: &str, version: &str, release: &str) {
+        self.inner.state().releases.insert((name.to_owned(), version.to_owned()), release.to_owned());
+    }
+
+    /// Adds a repository of a tag.
+    pub fn add_repository(&self, tag: &str, id: u64, base_url: &str) {
+        self.inner.state().repositories.insert(tag.to_owned(), (id, base_url.to_owned()));
+    }
+
+    /// Adds a running task.
+    pub fn add_task(&self, task: u64) {
+        self.inner.state().tasks.insert(task, Task::new(None));
+    }
+
+    /// Changes a task's state; `reason` is why it failed.
+    pub fn set_task_state(&self, task: u64, state: v1::KojiTaskState, reason: &str) {
+        if let Some(task) = self.inner.state().tasks.get(&task) {
+            task.state.send_replace((state, reason.to_owned()));
+        }
+    }
+
+    /// A task's state.
+    pub fn task_state(&self, task: u64) -> Option<v1::KojiTaskState> {
+        Some(self.inner.state().tasks.get(&task)?.state.borrow().0)
+    }
+
+    /// Adds a file to what a task has left; `of` is the task or a descendant.
+    pub fn add_task_output(&self, task: u64, of: u64, name: &str, content: impl Into<Vec<u8>>) {
+        let content = content.into();
+        let size = content.len() as u64;
+        let output = TaskOutput { task: of, name: name.to_owned(), size, volume: String::new() };
+        if let Some(task) = self.inner.state().tasks.get_mut(&task) {
+            task.outputs.push((output, content));
+        }
+    }
+
+    /// The image tasks that were asked for, by number.
+    pub fn image_tasks(&self) -> BTreeMap<u64, ImageTask> {
+        let state = self.inner.state();
+        state.tasks.iter().filter_map(|(id, task)| Some((*id, task.asked.clone()?))).collect()
+    }
+
+    /// Orders a fault: so many times, on calls of this name. Of several that
+    /// match, the first one strikes. Example of a name: `FindBuild`.
+    pub fn add_fault(&self, call: &str, times: usize, effect: Effect) {
+        self.inner.state().faults.push((call.to_owned(), times, effect));
+    }
+
+    /// All calls so far by name, in the order in which they came.
+    pub fn calls(&self) -> Vec<String> {
+        self.inner.state().calls.clone()
+    }
+
+    /// Number of calls of this name.
+    pub fn count(&self, call: &str) -> usize {
+        self.inner.state().calls.iter().filter(|name| *name == call).count()
+    }
+}
