@@ -1,8 +1,8 @@
 //! Which tags an image gets. Pure.
 //!
 //! Three classes: **unique** names this very build; **primary** is
-//! `{version}-{release}`, which never moves; **floating** are `latest`,
-//! `{version}` and the additional tags, which move last of all. Tags in
+//! `{version}-{release}`, which never moves; **floating** are `{version}`,
+//! `latest` and the additional tags, which move last of all. Tags in
 //! `container.yaml` take the place of all floating ones. A scratch build gets the
 //! unique tag only, an isolated one no floating tags. Version and release have no
 //! dash: it is what tells a primary tag from all others.
@@ -156,7 +156,7 @@ fn floating(inputs: &TagInputs<'_>) -> Vec<Tag> {
         Some(only) => only.to_vec(),
         None => {
             let version = inputs.version.and_then(|version| version.parse().ok());
-            std::iter::once(Tag::latest()).chain(version).chain(inputs.additional.iter().cloned()).collect()
+            version.into_iter().chain([Tag::latest()]).chain(inputs.additional.iter().cloned()).collect()
         }
     }
 }

@@ -27,14 +27,14 @@ pub(super) fn page(title: &Title, body: &str) -> String {
     page.out
 }
 
-/// Text as roff shows it, but for characters at the beginning of a line.
+/// Text on one line as roff shows it, but for characters at the beginning of a line.
 fn escaped(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\\' => result.push_str("\\e"),
             '-' => result.push_str("\\-"),
-            c if c.is_control() && c != '\n' && c != '\t' => result.push(' '),
+            c if c.is_control() && c != '\t' => result.push(' '),
             c => result.push(c),
         }
     }
@@ -193,7 +193,10 @@ impl Page {
             if !self.in_code_block && self.out.ends_with('\n') && line == "\n" {
                 continue;
             }
-            self.out.push_str(&escaped(line));
+            self.out.push_str(&escaped(line.strip_suffix('\n').unwrap_or(line)));
+            if line.ends_with('\n') {
+                self.out.push('\n');
+            }
         }
         if let Some(has_text) = self.item_has_text.last_mut() {
             *has_text = true;
@@ -253,6 +256,7 @@ mod tests {
             ("3. a\n\n   b\n4. c\n", ".IP \"3.\" 4\na\n.IP\nb\n.IP \"4.\" 4\nc\n"),
             ("- a\n  - b\n- c\n", ".IP \\(bu 2\na\n.RS\n.IP \\(bu 2\nb\n.RE\n.IP \\(bu 2\nc\n"),
             ("[x](https://h/a-b) <https://h/>", ".PP\nx <https://h/a\\-b> https://h/\n"),
+            ("[x](<&#10;.so y>)", ".PP\nx < .so y>\n"),
             ("a  \nb", ".PP\na\n.br\nb\n"),
             ("> a\n", ".RS\n.PP\na\n.RE\n"),
             ("a <b>c</b>\n\n<!-- d -->\n", ".PP\na c\n"),

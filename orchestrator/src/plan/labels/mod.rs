@@ -260,6 +260,11 @@ impl Layers {
 
     /// A value that somebody other than the base image has given, rules aside.
     fn explicit(&self, name: &str) -> Option<&str> {
+        if name == DISTRIBUTION_SCOPE
+            && let Some(value) = self.dockerfile(name)
+        {
+            return Some(value);
+        }
         let above_base = self.given.iter().filter(|(source, _)| *source != LabelSource::Base);
         above_base.map(|(_, labels)| labels).find_map(|labels| labels.get(name).map(String::as_str))
     }

@@ -46,8 +46,8 @@ fn each_kind_of_build_gets_its_classes() {
     let extra = || Case { additional: &["tag1", "tag2"], ..both() };
     let isolated = || Some(BuildMode::Isolated { release: "1.1".into() });
     let cases: &[(&str, Case<'_>, &[&str], &[&str])] = &[
-        ("normal", both(), &["1.10-3"], &["latest", "1.10"]),
-        ("no release", Case { version: Some("1.10"), ..Case::default() }, &[], &["latest", "1.10"]),
+        ("normal", both(), &["1.10-3"], &["1.10", "latest"]),
+        ("no release", Case { version: Some("1.10"), ..Case::default() }, &[], &["1.10", "latest"]),
         ("T14: no labels", Case::default(), &[], &["latest"]),
         ("no repetition", Case { version: Some("latest"), ..Case::default() }, &[], &["latest"]),
         (
@@ -60,9 +60,9 @@ fn each_kind_of_build_gets_its_classes() {
             "T12",
             Case { version: Some("version_value"), release: Some("7.4.1"), ..Case::default() },
             &["version_value-7.4.1"],
-            &["latest", "version_value"],
+            &["version_value", "latest"],
         ),
-        ("T16", extra(), &["1.10-3"], &["latest", "1.10", "tag1", "tag2"]),
+        ("T16", extra(), &["1.10-3"], &["1.10", "latest", "tag1", "tag2"]),
         ("container.yaml", Case { container: Some(&["only"]), ..extra() }, &["1.10-3"], &["only"]),
         ("container.yaml, none", Case { container: Some(&[]), ..extra() }, &["1.10-3"], &[]),
         ("T17 scratch", Case { mode: Some(BuildMode::Scratch), ..extra() }, &[], &[]),
@@ -71,7 +71,7 @@ fn each_kind_of_build_gets_its_classes() {
             "what stays does not float",
             Case { additional: &["1.10-3", "u-1"], unique: Some("u-1"), ..both() },
             &["1.10-3"],
-            &["latest", "1.10"],
+            &["1.10", "latest"],
         ),
     ];
     for (name, case, primary, floating) in cases {

@@ -5,8 +5,9 @@
 //! into it. Tokens come from the crate `parse-dockerfile`; lines, continuations
 //! and here-documents are found first by [`lines`], after the rules of BuildKit's
 //! parser, because the crate knows only some here-documents. Variables are
-//! expanded by [`expand`], after BuildKit's shell lexer. An edit replaces spans of
-//! the text and leaves every other byte alone.
+//! expanded by [`expand`], after BuildKit's shell lexer; [`quote`] is the way back.
+//! An [`Edits`] replaces spans of the text, puts instructions between others, and
+//! leaves every other byte alone.
 
 mod arguments;
 #[cfg(test)]

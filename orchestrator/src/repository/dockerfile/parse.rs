@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Dockerfile, DockerfileError> {
         return Err(DockerfileError::invalid(1, "its directives are ambiguous; keep one of each at the top"));
     }
     let line_feeds = body.match_indices('\n').map(|(at, _)| at).collect();
-    let reader = Reader { body, masked, offset, lines: &lines.instructions, line_feeds };
+    let reader = Reader { body, masked, offset, lines: &lines.instructions, escape, line_feeds };
     let mut instructions = Vec::with_capacity(parsed.instructions.len());
     for instruction in &parsed.instructions {
         instructions.push(reader.instruction(instruction)?);
@@ -44,6 +44,7 @@ struct Reader<'a> {
     masked: &'a str,
     offset: usize,
     lines: &'a [InstructionLines],
+    escape: char,
     /// Where the line feeds are.
     line_feeds: Vec<usize>,
 }
@@ -90,7 +91,12 @@ impl Reader<'_> {
         let found = self.lines.partition_point(|lines| lines.span.end <= at);
         let found = self.lines.get(found).filter(|lines| {
             let before = self.body.get(lines.span.start..at);
-            before.is_some_and(|before| before.trim().is_empty())
+            // Lines in front of it can be nothing but continuations of nothing.
+            let is_empty = |line: &str| {
+                let line = line.trim();
+                line.is_empty() || line.starts_with('#') || line.chars().all(|c| c == self.escape)
+            };
+            before.is_some_and(|before| before.lines().all(is_empty))
         });
         let Some(InstructionLines { span, end }) = found else {
             return Err(DockerfileError::invalid(line, "it is not clear where this instruction begins"));

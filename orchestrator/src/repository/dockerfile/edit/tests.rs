@@ -32,6 +32,7 @@ fn an_instruction_comes_to_the_end_of_its_stage() {
         ("open end, comment", 0, "FROM a\nRUN b \\ \n# c\n\n", "FROM a\nRUN b \n# c\n\nX\n"),
         ("escape", 0, "# escape=`\nFROM a\nRUN b\\\n", "# escape=`\nFROM a\nRUN b\\\nX\n"),
         ("escape, open", 0, "# escape=`\nFROM a\nRUN b `\n", "# escape=`\nFROM a\nRUN b \nX\n"),
+        ("escape alone", 0, "FROM a\n\\\n", "FROM a\n\\\nX\n"),
         ("byte order mark", 0, "\u{feff}FROM a\n", "\u{feff}FROM a\nX\n"),
     ];
     for (name, stage, text, expected) in cases {
