@@ -5,6 +5,8 @@ use common::{failure::Failure, flow::Flow, request::BuildRequest};
 use super::{
     CheckDestinations, FetchSource, FreezeSettings, MakeContext, PinParents, PinnedPlatform, Plan,
     PlatformPlan, ReadRepository, ResolveSource, SelectPlatforms, Tags, parents::final_dockerfile,
+    CheckDestinations, FetchSource, FreezeSettings, MakeContext, PinParents, Plan, PlatformPlan,
+    ReadRepository, ResolveSource, SelectPlatforms, TagInputs, Tags, parents::final_dockerfile,
     platforms::SelectedPlatform,
 };
 use crate::{repository::dockerfile::Dockerfile, services::PlanServices};
@@ -21,7 +23,20 @@ pub async fn decide(flow: &Flow<'_, PlanServices>, request: &BuildRequest) -> Re
 
     let settings = flow.run(FreezeSettings).await?;
     let facts = flow.run(ReadRepository { request, resolved: &resolved }).await?;
-    let tags = Tags::choose(&stamp.build, stamp.created_at, request, &facts.labels)?;
+    let label = |names: [&str; 2]| {
+        let mut texts = names.into_iter().filter_map(|name| facts.labels.get(name).map(String::as_str));
+        texts.find(|text| !text.is_empty())
+    };
+    let tags = Tags::choose(&TagInputs {
+        build: &stamp.build,
+        created_at: stamp.created_at,
+        request,
+        version: label(["version", "Version"]),
+        release: request.release.as_deref().or_else(|| label(["release", "Release"])),
+        additional: &[],
+        container_tags: None,
+        unique: None,
+    })?;
     let platforms = flow
         .run(SelectPlatforms {
             asked: &request.platforms,

@@ -45,3 +45,38 @@ impl Arguments {
         self
     }
 }
+
+/// The environment of an image from the entries of its configuration
+/// (`config.Env`, `NAME=value`), and the entries that are no such thing.
+pub fn read_environment(entries: &[String]) -> (BTreeMap<String, String>, Vec<&str>) {
+    let mut environment = BTreeMap::new();
+    let mut ignored = Vec::new();
+    for entry in entries {
+        match entry.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                environment.insert(name.to_owned(), value.to_owned());
+            }
+            _ => ignored.push(entry.as_str()),
+        }
+    }
+    (environment, ignored)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Dockerfile, *};
+
+    #[test]
+    fn labels_see_the_environment_of_the_parent() {
+        // DFP-1.
+        let entries = ["test_env=first", "test_env_first", "opts=--option=first --option=second", "=x"];
+        let entries = entries.map(str::to_owned);
+        let (environment, ignored) = read_environment(&entries);
+        assert_eq!(ignored, ["test_env_first", "=x"]);
+        let arguments = Arguments::default().with_parent_env(environment);
+        let text = b"FROM a\nENV foo=bar\nLABEL foobar=\"foobar $test_env\" opts=$opts\n";
+        let labels = Dockerfile::parse(text).unwrap().labels(&arguments).unwrap();
+        assert_eq!(labels["foobar"], "foobar first");
+        assert_eq!(labels["opts"], "--option=first --option=second");
+    }
+}

@@ -3,20 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Arguments, Dockerfile, DockerfileError,
-    expand::Missing,
-    model::Kind,
-    parents::{Base, Stages},
-    words,
-};
-
-/// What a stage leaves to one that begins with it.
-#[derive(Debug, Clone, Default)]
-struct Left {
-    labels: BTreeMap<String, String>,
-    env: BTreeMap<String, String>,
-}
+use super::{Arguments, Dockerfile, DockerfileError};
 
 impl Dockerfile {
     /// The labels of the final stage. Variables are expanded as the engine does:
@@ -27,67 +14,9 @@ impl Dockerfile {
     /// not be for a platform: parents are not looked at.
     ///
     /// # Errors
-    /// A LABEL, ENV, ARG or FROM that cannot be understood.
+    /// A LABEL, ENV, ARG, USER or FROM that cannot be understood.
     pub fn labels(&self, arguments: &Arguments) -> Result<BTreeMap<String, String>, DockerfileError> {
-        let resolved = self.resolve_stages(arguments, Missing::Empty)?;
-        let mut done: Vec<Left> = Vec::new();
-        let bodies = self.instructions.split(|i| matches!(i.kind, Kind::From { .. })).skip(1);
-        for (body, (_, base)) in bodies.zip(&resolved.stages) {
-            let mut stage = match base {
-                Base::Stage(earlier) => done.get(*earlier).cloned().unwrap_or_default(),
-                Base::Outside(_) => Left { env: arguments.parent_env.clone(), ..Left::default() },
-                Base::Scratch => Left::default(),
-            };
-            let mut args = BTreeMap::new();
-            for instruction in body {
-                self.apply(&instruction.kind, instruction.line, arguments, &resolved, &mut args, &mut stage)?;
-            }
-            done.push(stage);
-        }
-        Ok(done.pop().unwrap_or_default().labels)
-    }
-
-    fn apply(
-        &self,
-        kind: &Kind,
-        line: usize,
-        arguments: &Arguments,
-        resolved: &Stages,
-        args: &mut BTreeMap<String, String>,
-        stage: &mut Left,
-    ) -> Result<(), DockerfileError> {
-        let expanded = |word: &str, args: &BTreeMap<String, String>, env: &BTreeMap<String, String>| {
-            let known = |name: &str| env.get(name).or_else(|| args.get(name)).cloned();
-            self.expanded(word, line, Missing::Empty, &known)
-        };
-        match kind {
-            Kind::Arg(text) => {
-                for (name, default) in words::arguments(text, self.escape) {
-                    let value = match (arguments.build_args.get(&name), default) {
-                        (Some(given), _) => Some(given.clone()),
-                        (None, Some(default)) => Some(expanded(&default, args, &stage.env)?),
-                        (None, None) => resolved.globals.get(&name).cloned(),
-                    };
-                    if let Some(value) = value {
-                        args.insert(name, value);
-                    }
-                }
-            }
-            Kind::Env(text) | Kind::Label(text) => {
-                let pairs = words::pairs(text, self.escape)
-                    .map_err(|reason| DockerfileError::invalid(line, reason))?;
-                // All values see the environment from before the instruction.
-                let before = stage.env.clone();
-                for (name, value) in pairs {
-                    let name = expanded(&name, args, &before)?;
-                    let value = expanded(&value, args, &before)?;
-                    let into = if matches!(kind, Kind::Env(_)) { &mut stage.env } else { &mut stage.labels };
-                    into.insert(name, value);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
+        Ok(self.final_state(arguments)?.labels)
     }
 }
 

@@ -22,6 +22,30 @@ pub(super) struct Lines {
     pub(super) escape: char,
     /// Image of the `syntax` directive, with which BuildKit replaces itself.
     pub(super) syntax: Option<String>,
+    /// The lines of each instruction, in order.
+    pub(super) instructions: Vec<InstructionLines>,
+}
+
+/// The physical lines of one instruction, with its here-documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct InstructionLines {
+    /// Where they are, in bytes, with the last line feed.
+    pub(super) span: Range<usize>,
+    /// How the last one ends.
+    pub(super) end: End,
+}
+
+/// How the last line of an instruction ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// As it should.
+    Complete,
+    /// With an escape at this place, although the file is over: whatever is
+    /// written behind it would become part of the instruction.
+    Dangling(Range<usize>),
+    /// With two escapes at the end of the file, which some engines take for a
+    /// continuation.
+    Unclear,
 }
 
 /// Reads a text that does not begin with a byte order mark.
@@ -29,6 +53,7 @@ pub(super) fn read(text: &str) -> Result<Lines, DockerfileError> {
     let (escape, syntax) = directives(text)?;
     let physical = physical(text);
     let mut masked = text.as_bytes().to_vec();
+    let mut instructions = Vec::new();
     let mut at = 0;
     while let Some(first) = physical.get(at) {
         let number = at + 1;
@@ -36,9 +61,17 @@ pub(super) fn read(text: &str) -> Result<Lines, DockerfileError> {
             at += 1;
             continue;
         }
-        let end = logical_end(text, &physical, at, escape)?;
-        let header = first.start..physical[end].end;
-        at = end + 1;
+        let (last, continues) = logical_end(text, &physical, at, escape)?;
+        let header = first.start..physical[last].end;
+        instructions.push(InstructionLines {
+            span: header.clone(),
+            end: match continues {
+                Continues::No => End::Complete,
+                Continues::Yes => End::Dangling(escape_at_end(text, &physical[last], escape)),
+                Continues::Unclear => End::Unclear,
+            },
+        });
+        at = last + 1;
         if !takes_here_documents(&text[header.clone()]) {
             continue;
         }
@@ -53,12 +86,15 @@ pub(super) fn read(text: &str) -> Result<Lines, DockerfileError> {
                 mask(&mut masked[line.clone()]);
             }
             at += close + 1;
+            if let Some(instruction) = instructions.last_mut() {
+                instruction.span.end = physical[at - 1].end;
+            }
         }
         hide_here_operators(&mut masked[header]);
     }
     let masked = String::from_utf8(masked)
         .map_err(|_| DockerfileError::invalid(1, "a here-document could not be set aside"))?;
-    Ok(Lines { masked, escape, syntax })
+    Ok(Lines { masked, escape, syntax, instructions })
 }
 
 /// Spans of the lines, each with its line feed.
@@ -84,13 +120,14 @@ fn is_comment_or_empty(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-/// Index of the last line of the instruction that begins at `first`.
+/// Index of the last line of the instruction that begins at `first`, and whether
+/// that line would go on if the file did.
 fn logical_end(
     text: &str,
     physical: &[Range<usize>],
     first: usize,
     escape: char,
-) -> Result<usize, DockerfileError> {
+) -> Result<(usize, Continues), DockerfileError> {
     let mut last = first;
     let mut at = first;
     loop {
@@ -98,7 +135,7 @@ fn logical_end(
         if at == first || !is_comment_or_empty(line) {
             last = at;
             match continues(content(line), escape) {
-                Continues::No => return Ok(last),
+                Continues::No => return Ok((last, Continues::No)),
                 Continues::Yes => {}
                 Continues::Unclear if at + 1 < physical.len() => {
                     let reason = format!(
@@ -106,12 +143,12 @@ fn logical_end(
                     );
                     return Err(DockerfileError::invalid(at + 1, reason));
                 }
-                Continues::Unclear => return Ok(last),
+                Continues::Unclear => return Ok((last, Continues::Unclear)),
             }
         }
         at += 1;
         if at == physical.len() {
-            return Ok(last);
+            return Ok((last, Continues::Yes));
         }
     }
 }
@@ -126,6 +163,14 @@ enum Continues {
 fn continues(line: &str, escape: char) -> Continues {
     let Some(before) = line.trim_end_matches([' ', '\t']).strip_suffix(escape) else { return Continues::No };
     if before.ends_with(escape) { Continues::Unclear } else { Continues::Yes }
+}
+
+/// The escape at the end of a line, with the spaces behind it.
+fn escape_at_end(text: &str, line: &Range<usize>, escape: char) -> Range<usize> {
+    let content = content(&text[line.clone()]);
+    let before = content.trim_end_matches([' ', '\t']);
+    let before = before.strip_suffix(escape).unwrap_or(before);
+    line.start + before.len()..line.start + content.len()
 }
 
 /// The instruction on one line, without comments and continuations.

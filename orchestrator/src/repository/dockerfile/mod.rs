@@ -5,10 +5,13 @@
 //! into it. Tokens come from the crate `parse-dockerfile`; lines, continuations
 //! and here-documents are found first by [`lines`], after the rules of BuildKit's
 //! parser, because the crate knows only some here-documents. Variables are
-//! expanded by [`expand`], after BuildKit's shell lexer. An edit replaces spans of
-//! the text and leaves every other byte alone.
+//! expanded by [`expand`], after BuildKit's shell lexer; [`quote`] is the way back.
+//! An [`Edits`] replaces spans of the text, puts instructions between others, and
+//! leaves every other byte alone.
 
 mod arguments;
+#[cfg(test)]
+mod corpus;
 mod edit;
 mod expand;
 mod labels;
@@ -18,11 +21,15 @@ mod parents;
 mod parse;
 #[cfg(test)]
 mod properties;
+mod quote;
+mod stages;
+mod state;
 mod words;
 
 use common::failure::{Failure, FailureClass};
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, read_environment};
+pub use edit::{Edits, unified_diff};
 pub use model::Dockerfile;
 pub use parents::{ParentKey, ParentKind, ParentUse};
 
@@ -55,6 +62,18 @@ pub enum DockerfileError {
         /// What should have been written there.
         reference: String,
     },
+    /// The parent image ends with a user that no instruction can name.
+    #[error("the user of the parent image, {user:?}, cannot be written in a USER instruction")]
+    InheritedUser {
+        /// The user.
+        user: String,
+    },
+    /// A change did not give what it should.
+    #[error("the Dockerfile could not be changed: {reason}")]
+    Edit {
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl DockerfileError {
@@ -66,7 +85,7 @@ impl DockerfileError {
 
 impl From<DockerfileError> for Failure {
     fn from(error: DockerfileError) -> Self {
-        use FailureClass::{Internal, Source};
+        use FailureClass::{Internal, Parent, Source};
         let (class, code, advice) = match &error {
             DockerfileError::Invalid { .. } => {
                 (Source, "dockerfile.invalid", "correct the Dockerfile and commit it")
@@ -76,6 +95,12 @@ impl From<DockerfileError> for Failure {
                 "dockerfile.platform_flag",
                 "remove the flag: every platform is built with parents of that platform",
             ),
+            DockerfileError::InheritedUser { .. } => (
+                Parent,
+                "dockerfile.inherited_user",
+                "set the user in the Dockerfile, or correct the parent image",
+            ),
+            DockerfileError::Edit { .. } => (Internal, "dockerfile.edit_failed", ""),
             DockerfileError::NoSuchParent { .. } => (Internal, "dockerfile.no_such_parent", ""),
         };
         Failure::from_error(class, code, &error).with_advice(advice)

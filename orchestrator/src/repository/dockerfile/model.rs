@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{DockerfileError, parse};
+use super::{DockerfileError, lines::End, parse};
 
 /// A Dockerfile: its text, unchanged, and what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub(super) struct Word {
 pub(super) struct Instruction {
     /// Line on which it begins, from 1.
     pub(super) line: usize,
+    /// Its lines, in bytes, with the last line feed and its here-documents.
+    pub(super) span: Range<usize>,
+    /// How its last line ends.
+    pub(super) end: End,
     pub(super) kind: Kind,
 }
 
@@ -48,10 +52,13 @@ pub(super) enum Kind {
     Copy {
         from: Word,
     },
-    /// RUN with `--mount=…from=`.
+    /// RUN, with the images of `--mount=…from=`.
     Run {
         from: Vec<Word>,
     },
+    /// USER, without the keyword.
+    User(String),
+    Maintainer,
     Other,
 }
 

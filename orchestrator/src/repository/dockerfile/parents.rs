@@ -376,6 +376,9 @@ mod tests {
             ("FROM a AS x\nFROM b AS y\nFROM x AS z\nFROM z\n", Some("a")),
             ("FROM a\nFROM scratch\nCOPY --from=b / /\n", None),
             ("FROM a\nFROM b\n", Some("b")),
+            // DFP-2, which took the first FROM with its name.
+            ("FROM fedora:27 AS builder\nRUN x\nFROM scratch\n", None),
+            ("FROM scratch\nFROM fedora:27 AS builder\n", Some("fedora:27")),
         ];
         for (text, expected) in cases {
             let base = Dockerfile::parse(text.as_bytes()).unwrap().base(&arm()).unwrap();

@@ -5,7 +5,8 @@ use std::ops::Range;
 use parse_dockerfile::{Flag, Instruction as Parsed, UnescapedString};
 
 use super::{
-    DockerfileError, lines,
+    DockerfileError,
+    lines::{self, End, InstructionLines},
     model::{Dockerfile, Instruction, Kind, Word},
 };
 
@@ -22,7 +23,8 @@ pub(super) fn parse(text: &str) -> Result<Dockerfile, DockerfileError> {
     if escape != lines.escape {
         return Err(DockerfileError::invalid(1, "its directives are ambiguous; keep one of each at the top"));
     }
-    let reader = Reader { body, masked, offset };
+    let line_feeds = body.match_indices('\n').map(|(at, _)| at).collect();
+    let reader = Reader { body, masked, offset, lines: &lines.instructions, escape, line_feeds };
     let mut instructions = Vec::with_capacity(parsed.instructions.len());
     for instruction in &parsed.instructions {
         instructions.push(reader.instruction(instruction)?);
@@ -41,6 +43,10 @@ struct Reader<'a> {
     body: &'a str,
     masked: &'a str,
     offset: usize,
+    lines: &'a [InstructionLines],
+    escape: char,
+    /// Where the line feeds are.
+    line_feeds: Vec<usize>,
 }
 
 impl Reader<'_> {
@@ -72,9 +78,34 @@ impl Reader<'_> {
             Parsed::Label(label) => Kind::Label(label.arguments.value.to_string()),
             Parsed::Copy(copy) => self.copy(&copy.options),
             Parsed::Run(run) => self.run(&run.options, line)?,
+            Parsed::User(user) => Kind::User(user.arguments.value.to_string()),
+            Parsed::Maintainer(_) => Kind::Maintainer,
             _ => Kind::Other,
         };
-        Ok(Instruction { line, kind })
+        let (span, end) = self.lines_of(keyword(parsed), line)?;
+        Ok(Instruction { line, span, end, kind })
+    }
+
+    /// The lines of the instruction whose keyword is at `at`.
+    fn lines_of(&self, at: usize, line: usize) -> Result<(Range<usize>, End), DockerfileError> {
+        let found = self.lines.partition_point(|lines| lines.span.end <= at);
+        let found = self.lines.get(found).filter(|lines| {
+            let before = self.body.get(lines.span.start..at);
+            // Lines in front of it can be nothing but continuations of nothing.
+            let is_empty = |line: &str| {
+                let line = line.trim();
+                line.is_empty() || line.starts_with('#') || line.chars().all(|c| c == self.escape)
+            };
+            before.is_some_and(|before| before.lines().all(is_empty))
+        });
+        let Some(InstructionLines { span, end }) = found else {
+            return Err(DockerfileError::invalid(line, "it is not clear where this instruction begins"));
+        };
+        let end = match end {
+            End::Dangling(escape) => End::Dangling(self.moved(escape)),
+            other => other.clone(),
+        };
+        Ok((self.moved(span), end))
     }
 
     fn copy(&self, flags: &[Flag<'_>]) -> Kind {
@@ -107,7 +138,7 @@ impl Reader<'_> {
                 from.push(Word { span: self.moved(&(start..span.end)), text: image.to_owned() });
             }
         }
-        Ok(if from.is_empty() { Kind::Other } else { Kind::Run { from } })
+        Ok(Kind::Run { from })
     }
 
     /// Where a part of a flag is, if it is there exactly once and unbroken.
@@ -133,7 +164,7 @@ impl Reader<'_> {
     }
 
     fn line(&self, at: usize) -> usize {
-        1 + self.body.as_bytes().iter().take(at).filter(|b| **b == b'\n').count()
+        1 + self.line_feeds.partition_point(|line_feed| *line_feed < at)
     }
 }
 

@@ -85,6 +85,22 @@ proptest! {
     }
 
     #[test]
+    fn new_instructions_leave_every_other_byte_alone(text in dockerfile()) {
+        let dockerfile = Dockerfile::parse(text.as_bytes()).unwrap();
+        for stage in 0..dockerfile.stages() {
+            let mut edits = dockerfile.edit();
+            edits.insert_after_from(stage, "ENV mark1=a").unwrap();
+            edits.insert_after_maintainer(stage, 0, "ENV mark2=a").unwrap();
+            edits.insert_before_last(stage, "ENV mark3=a").unwrap();
+            edits.append(stage, "ENV mark4=a").unwrap();
+            let edited = edits.finish().unwrap();
+            let edited = std::str::from_utf8(edited.as_bytes()).unwrap();
+            let left: String = edited.split_inclusive('\n').filter(|line| !line.contains("mark")).collect();
+            prop_assert!(left == text || left.trim_end_matches(['\r', '\n']) == text);
+        }
+    }
+
+    #[test]
     fn no_text_makes_it_panic(
         parts in vec(prop_oneof![
             select(vec!["FROM ", "a", "\n", "\r\n", "\\", "\\\n", "`", "\"", "'", "<<E", "E", " ", "\t", "#", "$",
@@ -99,6 +115,12 @@ proptest! {
         if let Ok(dockerfile) = Dockerfile::parse(text.as_bytes()) {
             prop_assert_eq!(dockerfile.as_bytes(), text.as_bytes());
             let _ = dockerfile.labels(&Arguments::default());
+            let _ = dockerfile.final_user(&Arguments::default(), Some("x"));
+            let _ = dockerfile.stages_that_run(&Arguments::default());
+            let mut edits = dockerfile.edit();
+            if edits.append(dockerfile.stages() - 1, "LABEL a=b").is_ok() {
+                let _ = edits.finish();
+            }
             if let Ok(parents) = dockerfile.parents(&Arguments::default()) {
                 let pins = parents.iter().map(|parent| (parent.key(), PIN.to_owned())).collect();
                 prop_assert!(dockerfile.pin(&pins).is_ok());

@@ -4,46 +4,22 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::{
-    Dockerfile, DockerfileError, ParentKey,
-    model::{Kind, Word},
+    super::{
+        Dockerfile, DockerfileError, ParentKey,
+        model::{Kind, Word},
+    },
+    Edits,
 };
 
 impl Dockerfile {
-    /// The text with the images at `pins` replaced. Nothing else changes, with
-    /// one exception: the `--platform` flag of a FROM, which can only say what
-    /// happens anyway (see [`Dockerfile::parents`]), goes together with the spaces
-    /// behind it. A digest names one platform, and an engine that builds under
-    /// emulation would read `$BUILDPLATFORM` as its own.
+    /// The text with the images at `pins` replaced; see [`Edits::pin`].
     ///
     /// # Errors
-    /// A key is not from this Dockerfile, or a reference is not one word.
+    /// As [`Edits::pin`].
     pub fn pin(&self, pins: &BTreeMap<ParentKey, String>) -> Result<Vec<u8>, DockerfileError> {
-        for (key, reference) in pins {
-            let one_word = !reference.is_empty()
-                && reference.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:/@[]".contains(&b));
-            if !one_word || !self.images().any(|word| word.span.start == key.0) {
-                return Err(DockerfileError::NoSuchParent { at: key.0, reference: reference.clone() });
-            }
-        }
-        let replaced = self.images().filter_map(|word| {
-            let reference = pins.get(&ParentKey(word.span.start))?;
-            Some((word.span.clone(), reference.as_str()))
-        });
-        let dropped = self.platform_flags().map(|flag| {
-            let behind = self.text[flag.end..].bytes().take_while(|b| b" \t".contains(b)).count();
-            (flag.start..flag.end + behind, "")
-        });
-        let mut edits: Vec<(Range<usize>, &str)> = replaced.chain(dropped).collect();
-        edits.sort_by_key(|(span, _)| span.start);
-        let mut result = String::with_capacity(self.text.len() + 80 * edits.len());
-        let mut copied = 0;
-        for (span, replacement) in edits {
-            result.push_str(&self.text[copied..span.start]);
-            result.push_str(replacement);
-            copied = span.end;
-        }
-        result.push_str(&self.text[copied..]);
-        Ok(result.into_bytes())
+        let mut edits = self.edit();
+        edits.pin(pins)?;
+        Ok(edits.text().into_bytes())
     }
 
     /// All places where an image or a stage is named.
@@ -64,9 +40,40 @@ impl Dockerfile {
     }
 }
 
+impl Edits<'_> {
+    /// Replaces the images at `pins`. Nothing else changes, with one exception:
+    /// the `--platform` flag of a FROM, which can only say what happens anyway
+    /// (see [`Dockerfile::parents`]), goes together with the spaces behind it. A
+    /// digest names one platform, and an engine that builds under emulation would
+    /// read `$BUILDPLATFORM` as its own.
+    ///
+    /// # Errors
+    /// A key is not from this Dockerfile, or a reference is not one word.
+    pub fn pin(&mut self, pins: &BTreeMap<ParentKey, String>) -> Result<(), DockerfileError> {
+        let dockerfile = self.dockerfile;
+        for (key, reference) in pins {
+            let image = dockerfile.images().find(|word| word.span.start == key.0);
+            let Some(image) = image.filter(|_| is_one_word(reference)) else {
+                return Err(DockerfileError::NoSuchParent { at: key.0, reference: reference.clone() });
+            };
+            self.replace(image.span.clone(), reference);
+        }
+        for flag in dockerfile.platform_flags() {
+            let behind = dockerfile.text[flag.end..].bytes().take_while(|b| b" \t".contains(b)).count();
+            self.replace(flag.start..flag.end + behind, "");
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text can stand where an image is named.
+pub(super) fn is_one_word(reference: &str) -> bool {
+    !reference.is_empty() && reference.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:/@[]".contains(&b))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::Arguments;
+    use super::super::super::Arguments;
     use super::*;
 
     const PIN: &str = "r/x@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
