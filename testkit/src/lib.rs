@@ -3,4 +3,6 @@
 //! client does not compile the whole reactor.
 
 pub mod git;
+pub mod odcs;
 pub mod registry;
+pub mod web;
