@@ -77,9 +77,8 @@ impl Place {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let parse = |scheme: &str| {
-            Url::parse(&format!("{scheme}://{text}")).map_err(|error| error.to_string())
-        };
+        let parse =
+            |scheme: &str| Url::parse(&format!("{scheme}://{text}")).map_err(|error| error.to_string());
         // A port that is usual for one of the schemes is kept only by the other.
         let (url, other) = (parse("http")?, parse("https")?);
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("it has no host")?;
@@ -128,7 +127,10 @@ fn components(url: &Url) -> Option<Vec<String>> {
             let once = percent_decode_str(component).decode_utf8().ok()?.into_owned();
             let mut text = once.clone();
             for _ in 0..MAX_DECODINGS {
-                if text == ".." || text == "." || text.contains(['/', '\\']) || text.contains(char::is_control)
+                if text == ".."
+                    || text == "."
+                    || text.contains(['/', '\\'])
+                    || text.contains(char::is_control)
                 {
                     return None;
                 }
@@ -207,7 +209,9 @@ mod tests {
 
     #[test]
     fn entries_that_mean_nothing_are_refused() {
-        for bad in ["", "/x", "a b", "me@filer.com", "filer.com?x", "filer.com:99999", "a.*.com", "f.com/%2e%2e%2fx"] {
+        for bad in
+            ["", "/x", "a b", "me@filer.com", "filer.com?x", "filer.com:99999", "a.*.com", "f.com/%2e%2e%2fx"]
+        {
             let failure = Failure::from(AllowedPlaces::parse(&[bad.to_owned()]).unwrap_err());
             assert_eq!(failure.code, "site.bad_allowed_domain", "{bad}");
         }

@@ -113,12 +113,7 @@ impl Http {
     /// # Errors
     /// The place is not allowed, the server cannot be reached or refuses, or the
     /// file is too large.
-    pub async fn get_from(
-        &self,
-        url: &Url,
-        limit: u64,
-        allowed: &AllowedPlaces,
-    ) -> Result<Bytes, HttpError> {
+    pub async fn get_from(&self, url: &Url, limit: u64, allowed: &AllowedPlaces) -> Result<Bytes, HttpError> {
         let once = || async {
             let fetch = async { content(url, self.open(url, allowed).await?, limit).await };
             within(self.settings.deadline, url, fetch).await
@@ -153,7 +148,11 @@ impl Http {
                 content(url, good(url, response)?, limit).await
             };
             within(self.settings.deadline, url, fetch).await.map_err(|error| {
-                if method == reqwest::Method::GET || error.is_unheard() { Heard::Maybe(error) } else { Heard::Yes(error) }
+                if method == reqwest::Method::GET || error.is_unheard() {
+                    Heard::Maybe(error)
+                } else {
+                    Heard::Yes(error)
+                }
             })
         };
         retry(self.settings.patience, "asking a service", once).await.map_err(Heard::into_error)

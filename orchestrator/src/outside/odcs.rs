@@ -200,12 +200,14 @@ impl Odcs {
         let identity = match &site.certificate_directory {
             Some(directory) => Some(identity(&directory.join("cert")).map_err(|reason| {
                 let text = format!("the client certificate of ODCS in {}/cert {reason}", directory.display());
-                wrong("site.compose_certificate", text)
-                    .with_advice("certificate and key go into one PEM file 'cert' in composes.certificate_directory")
+                wrong("site.compose_certificate", text).with_advice(
+                    "certificate and key go into one PEM file 'cert' in composes.certificate_directory",
+                )
             })?),
             None => None,
         };
-        let settings = HttpSettings { patience, insecure: site.insecure, identity, ..HttpSettings::default() };
+        let settings =
+            HttpSettings { patience, insecure: site.insecure, identity, ..HttpSettings::default() };
         Ok(Some(Self { http: Http::with(settings)?, base, token }))
     }
 

@@ -5,18 +5,24 @@
 //! needs. Whatever can be computed from recorded outputs alone (tags, the final
 //! Dockerfiles) is a pure function and no step.
 
+pub mod artifacts;
+pub mod composes;
 mod context;
 mod decide;
 mod destinations;
+#[cfg(test)]
+mod fixture;
 mod parents;
 mod platforms;
+pub mod repositories;
 mod repository;
 mod settings;
 mod source;
+pub mod sources;
 mod tags;
 mod value;
 
-pub use context::MakeContext;
+pub use context::{ExtraFileContent, ExtraFileRecord, MakeContext};
 pub use decide::decide;
 pub use destinations::CheckDestinations;
 pub use parents::PinParents;

@@ -7,6 +7,7 @@
 //! context is written straight from those objects.
 
 mod address;
+pub mod checkout;
 pub mod container_yaml;
 pub mod context;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod credentials;
 pub mod dockerfile;
 pub mod dockerignore;
 mod error;
+pub mod extra;
 pub mod fetch;
 mod host_keys;
 pub mod inputs;
@@ -24,6 +26,7 @@ pub mod platforms;
 mod remote;
 #[cfg(test)]
 mod remote_tests;
+pub mod repo_file;
 pub mod source;
 pub mod tree;
 

@@ -63,8 +63,7 @@ impl Http {
         if response.content_length().is_some_and(|length| length > limit) {
             return Err(too_large());
         }
-        let temporary =
-            tempfile::Builder::new().prefix(".download-").tempfile_in(directory).map_err(disk)?;
+        let temporary = tempfile::Builder::new().prefix(".download-").tempfile_in(directory).map_err(disk)?;
         let (file, name) = temporary.into_parts();
         let mut file = tokio::io::BufWriter::with_capacity(1 << 20, tokio::fs::File::from_std(file));
         let (mut md5, mut sha1, mut sha256) = (Md5::new(), Sha1::new(), Sha256::new());

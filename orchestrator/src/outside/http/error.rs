@@ -147,9 +147,11 @@ impl From<HttpError> for Failure {
             }
             HttpError::Deadline { .. } => (Timeout, "http.deadline", "try again later"),
             HttpError::Answer { .. } => (Infrastructure, "http.bad_answer", ""),
-            HttpError::Disk { .. } => {
-                (Infrastructure, "orchestrator.disk", "look at free space and permissions of the state directory")
-            }
+            HttpError::Disk { .. } => (
+                Infrastructure,
+                "orchestrator.disk",
+                "look at free space and permissions of the state directory",
+            ),
         };
         Failure::from_error(class, code, &error).with_advice(advice)
     }

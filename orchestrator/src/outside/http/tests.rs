@@ -39,7 +39,12 @@ async fn what_can_pass_is_tried_again_and_the_rest_is_not() {
         ("403", Fault::once(Method::GET, "/f", status(403)), Err("http.forbidden"), 1),
         ("418", Fault::once(Method::GET, "/f", status(418)), Err("http.status"), 1),
         ("cut then ok", Fault::once(Method::GET, "/f", Effect::CutAnswer(3)), Ok(()), 2),
-        ("cut always", Fault::once(Method::GET, "/f", Effect::CutAnswer(3)).always(), Err("http.unreachable"), 4),
+        (
+            "cut always",
+            Fault::once(Method::GET, "/f", Effect::CutAnswer(3)).always(),
+            Err("http.unreachable"),
+            4,
+        ),
         ("too large", Fault::once(Method::GET, "/f", Effect::Body(&[b'x'; 2000])), Err("http.too_large"), 1),
     ];
     for (id, fault, expected, tries) in rows {
