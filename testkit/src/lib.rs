@@ -4,4 +4,6 @@
 
 pub mod git;
 pub mod koji;
+pub mod odcs;
 pub mod registry;
+pub mod web;

@@ -2,7 +2,7 @@
 //! with logins, with faults by order, and with a record of all requests.
 
 mod access;
-mod answer;
+pub(crate) mod answer;
 mod content;
 mod fault;
 mod store;

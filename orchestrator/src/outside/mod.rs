@@ -2,17 +2,21 @@
 //! bridge) and the web; and OpenShift, whose image streams follow an image.
 //! Cloning shares the connections.
 
+mod allowed;
 mod http;
 mod koji;
 mod openshift;
+mod odcs;
 
 use registry_client::Client;
 
-pub use http::{Http, HttpError};
+pub use allowed::{AllowedPlaceError, AllowedPlaces};
+pub use http::{Downloaded, Http, HttpError, HttpSettings};
 pub use koji::{
     ImageTask, Koji, KojiArchive, KojiBridge, KojiBuild, KojiBuildState, KojiCapability, KojiChecksum,
     KojiError, KojiReach, KojiRepository, KojiTarget, KojiTask, KojiTaskState, TaskOutput,
 };
+pub use odcs::{Compose, ComposeKind, ComposeRequest, ComposeState, Odcs};
 
 pub use openshift::{FollowedTag, OpenShift, OpenShiftError};
 

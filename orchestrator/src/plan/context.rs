@@ -6,13 +6,79 @@ use common::{
     request::GitSource,
     work::Descriptor,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::source::STOP_THREADS;
+use super::{
+    artifacts::{self, FetchedArtifact},
+    source::STOP_THREADS,
+    sources,
+};
 use crate::{
-    repository::{ResolvedSource, context::write_context},
+    repository::{
+        ResolvedSource,
+        context::write_context,
+        extra::{ExtraContent, ExtraFile},
+    },
     services::PlanServices,
 };
+
+/// A file that goes into the context beside those of the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtraFileRecord {
+    /// Path in the context. Example: `artifacts/spam.jar`.
+    pub path: String,
+    /// Whether it may be executed.
+    pub executable: bool,
+    /// Where its content is.
+    pub content: ExtraFileContent,
+}
+
+/// Where the content of an extra file is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExtraFileContent {
+    /// Here. For small files that were made, not fetched.
+    Text(String),
+    /// An artifact. It is fetched again when it is gone.
+    Artifact(FetchedArtifact),
+    /// A file that the sources command left.
+    Source {
+        /// What it is, hexadecimal.
+        sha256: String,
+        /// Its size in bytes.
+        size: u64,
+    },
+}
+
+impl From<&FetchedArtifact> for ExtraFileRecord {
+    fn from(artifact: &FetchedArtifact) -> Self {
+        Self {
+            path: format!("{}/{}", artifacts::DIRECTORY, artifact.destination),
+            executable: false,
+            content: ExtraFileContent::Artifact(artifact.clone()),
+        }
+    }
+}
+
+impl ExtraFileRecord {
+    /// The file itself, which is fetched again if need be.
+    async fn file(&self, services: &PlanServices) -> Result<ExtraFile, Failure> {
+        let content = match &self.content {
+            ExtraFileContent::Text(text) => ExtraContent::Bytes(text.clone().into()),
+            ExtraFileContent::Artifact(artifact) => ExtraContent::File {
+                path: artifacts::ensure(services, artifact).await?,
+                size: artifact.size,
+                sha256: artifact.sha256.clone(),
+            },
+            ExtraFileContent::Source { sha256, size } => ExtraContent::File {
+                path: services.directory.join(sources::DIRECTORY).join(sha256),
+                size: *size,
+                sha256: sha256.clone(),
+            },
+        };
+        Ok(ExtraFile { path: self.path.clone(), content, executable: self.executable })
+    }
+}
 
 /// Makes the context.
 #[derive(Serialize)]
@@ -23,6 +89,8 @@ pub struct MakeContext<'a> {
     pub resolved: &'a ResolvedSource,
     /// Left out of the context: it travels in the work order.
     pub dockerfile_path: &'a str,
+    /// Files beside those of the repository.
+    pub extra: &'a [ExtraFileRecord],
 }
 
 impl Step<PlanServices> for MakeContext<'_> {
@@ -38,9 +106,18 @@ impl Step<PlanServices> for MakeContext<'_> {
         let services = cx.services;
         let tree = services.source_tree(self.source, self.resolved, cx.cancel).await?;
         let limit = services.site.builds.max_context.bytes();
-        let context =
-            write_context(&tree, self.dockerfile_path, &services.context_directory(), limit, cx.cancel)
-                .await?;
+        let mut extra = Vec::with_capacity(self.extra.len());
+        for record in self.extra {
+            extra.push(record.file(services).await?);
+        }
+        let directory = services.context_directory();
+        let written =
+            write_context(&tree, self.dockerfile_path, &extra, &directory, limit, cx.cancel).await?;
+        for path in &written.replaced {
+            let text = format!("'{path}' of the repository is replaced by a file that was fetched or made");
+            cx.warn("context.file_replaced", text).await?;
+        }
+        let context = written.descriptor;
         services.say(cx.name, &format!("context {} ({} bytes)", context.digest, context.size)).await;
         Ok(context)
     }

@@ -59,7 +59,7 @@ pub async fn decide(flow: &Flow<'_, PlanServices>, request: &BuildRequest) -> Re
         })
         .await?;
     let context = flow
-        .run(MakeContext { source, resolved: &resolved, dockerfile_path: &facts.dockerfile_path })
+        .run(MakeContext { source, resolved: &resolved, dockerfile_path: &facts.dockerfile_path, extra: &[] })
         .await?;
 
     let dockerfile = Dockerfile::parse(facts.dockerfile.as_bytes())?;

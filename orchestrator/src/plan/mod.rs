@@ -5,6 +5,8 @@
 //! needs. Whatever can be computed from recorded outputs alone (tags, the final
 //! Dockerfiles) is a pure function and no step.
 
+pub mod artifacts;
+pub mod composes;
 mod context;
 mod decide;
 mod destinations;
@@ -24,16 +26,20 @@ pub mod dockerfiles;
 pub mod help;
 pub mod labels;
 pub mod release_env;
+#[cfg(test)]
+mod fixture;
+pub mod repositories;
 mod repository;
 pub mod scope;
 mod settings;
 mod source;
+pub mod sources;
 mod tags;
 mod target;
 mod target_repository;
 mod value;
 
-pub use context::MakeContext;
+pub use context::{ExtraFileContent, ExtraFileRecord, MakeContext};
 pub use decide::decide;
 pub use destinations::CheckDestinations;
 pub use draft::{

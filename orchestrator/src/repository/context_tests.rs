@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     GitAccess, SourceTree,
     context::{ContextError, MEDIA_TYPE, write_context},
+    extra::{ExtraContent, ExtraFile},
     fetch, resolve,
 };
 
@@ -22,7 +23,7 @@ async fn fetched(uri: &str, into: &Path) -> SourceTree {
 }
 
 async fn context(tree: &SourceTree, into: &Path, limit: u64) -> Result<Descriptor, ContextError> {
-    write_context(tree, "Dockerfile", into, limit, &CancellationToken::new()).await
+    Ok(write_context(tree, "Dockerfile", &[], into, limit, &CancellationToken::new()).await?.descriptor)
 }
 
 /// Path, kind, mode and content (or target) of every entry; owner and time are
@@ -161,8 +162,8 @@ async fn dockerignore_and_the_dockerfile_stay_out() {
         ]
     );
     let token = CancellationToken::new();
-    let other = write_context(&tree, "sub/Dockerfile", directory.path(), LIMIT, &token).await.unwrap();
-    let names = names(&directory.path().join(other.digest.hex()));
+    let other = write_context(&tree, "sub/Dockerfile", &[], directory.path(), LIMIT, &token).await.unwrap();
+    let names = names(&directory.path().join(other.descriptor.digest.hex()));
     assert!(names.contains(&"Dockerfile".to_owned()) && !names.contains(&"sub/Dockerfile".to_owned()));
 }
 
@@ -181,7 +182,7 @@ async fn limits_and_cancellation_leave_nothing_behind() {
 
     let token = CancellationToken::new();
     token.cancel();
-    let error = write_context(&tree, "Dockerfile", &out, LIMIT, &token).await.unwrap_err();
+    let error = write_context(&tree, "Dockerfile", &[], &out, LIMIT, &token).await.unwrap_err();
     assert_eq!(Failure::from(error).code, "cancelled");
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
     assert_eq!(context(&tree, &out, exact).await.unwrap().size, exact);
@@ -190,4 +191,84 @@ async fn limits_and_cancellation_leave_nothing_behind() {
     let tree = fetched(&repository.path().display().to_string(), &directory.path().join("second")).await;
     let failure = Failure::from(context(&tree, &out, LIMIT).await.unwrap_err());
     assert_eq!((failure.code.as_str(), failure.message.contains("line 2")), ("dockerignore.invalid", true));
+}
+
+fn extra(path: &str, content: &str) -> ExtraFile {
+    let content = ExtraContent::Bytes(content.to_owned().into());
+    ExtraFile { path: path.to_owned(), content, executable: false }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn extra_files_are_merged_in() {
+    let repository = GitRepository::new().unwrap();
+    let files =
+        [("Dockerfile", "FROM a"), (".dockerignore", "*.jar\nartifacts\n"), ("b", "old"), ("dir/c", "c")];
+    for (path, content) in files {
+        repository.write(path, content).unwrap();
+    }
+    repository.link("link", "dir").unwrap();
+    repository.commit("x").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let tree = fetched(&repository.path().display().to_string(), &directory.path().join("bare")).await;
+    let out = directory.path().join("out");
+    let kept = directory.path().join("kept");
+    std::fs::write(&kept, "jar").unwrap();
+    let sha256 = Digest::of(b"jar").hex().to_owned();
+    let jar = |sha256: &str, size| ExtraFile {
+        path: "artifacts/org/spam.jar".to_owned(),
+        content: ExtraContent::File { path: kept.clone(), size, sha256: sha256.to_owned() },
+        executable: true,
+    };
+    let token = CancellationToken::new();
+    let write = async |extra: &[ExtraFile]| {
+        write_context(&tree, "Dockerfile", extra, &out, LIMIT, &token).await.map_err(Failure::from)
+    };
+    let written = write(&[jar(&sha256, 3), extra("b", "new"), extra("dir/a", "a")]).await.unwrap();
+    assert_eq!(written.replaced, ["b"]);
+    use tar::EntryType::{Directory, Regular, Symlink};
+    let expected: Vec<(&[u8], tar::EntryType, u32, &[u8])> = vec![
+        (b"artifacts", Directory, 0o755, b""),
+        (b"artifacts/org", Directory, 0o755, b""),
+        (b"artifacts/org/spam.jar", Regular, 0o755, b"jar"),
+        (b"b", Regular, 0o644, b"new"),
+        (b"dir", Directory, 0o755, b""),
+        (b"dir/a", Regular, 0o644, b"a"),
+        (b"dir/c", Regular, 0o644, b"c"),
+        (b"link", Symlink, 0o777, b"dir"),
+    ];
+    let found = unpacked(&out.join(written.descriptor.digest.hex()));
+    let found: Vec<_> = found.iter().map(|f| (f.0.as_slice(), f.1, f.2, f.3.as_slice())).collect();
+    assert_eq!(found, expected);
+    let again = write(&[extra("dir/a", "a"), jar(&sha256, 3), extra("b", "new")]).await.unwrap();
+    assert_eq!(again, written, "their order does not matter");
+
+    for path in [
+        "",
+        "/x",
+        "../x",
+        "a/../../x",
+        "a//b",
+        "a/./b",
+        "a\0b",
+        ".git/config",
+        "x/.GIT/y",
+        "dir",
+        "link/x",
+        "b/x",
+        "Dockerfile",
+        ".dockerignore",
+    ] {
+        let failure = write(&[extra(path, "x")]).await.unwrap_err();
+        assert_eq!(failure.code, "context.extra_path", "{path}");
+    }
+    for pair in [["x", "x"], ["x", "x/y"]] {
+        let failure = write(&pair.map(|path| extra(path, "x"))).await.unwrap_err();
+        assert_eq!(failure.code, "context.extra_path", "{pair:?}");
+    }
+    for changed in [jar(&"0".repeat(64), 3), jar(&sha256, 2), jar(&sha256, 4)] {
+        assert_eq!(write(&[changed]).await.unwrap_err().code, "context.extra_changed");
+    }
+    let large = write(&[extra("x", &"x".repeat(2_000_000))]).await.unwrap_err();
+    assert_eq!(large.code, "context.too_large");
+    assert_eq!(write(&[extra("link", "a file")]).await.unwrap().replaced, ["link"]);
 }

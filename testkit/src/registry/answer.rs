@@ -86,7 +86,7 @@ pub(super) async fn handle(
     }
 }
 
-fn status_answer(status: u16, headers: &[(&'static str, String)], body: &'static str) -> Response {
+pub(crate) fn status_answer(status: u16, headers: &[(&'static str, String)], body: &'static str) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {
@@ -97,7 +97,7 @@ fn status_answer(status: u16, headers: &[(&'static str, String)], body: &'static
     response
 }
 
-fn cut(response: Response, after: usize) -> Response {
+pub(crate) fn cut(response: Response, after: usize) -> Response {
     let (parts, body) = response.into_parts();
     let state = (body.into_data_stream(), after);
     let broken = futures::stream::try_unfold(state, |(mut body, left)| async move {

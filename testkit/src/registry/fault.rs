@@ -52,7 +52,7 @@ impl Fault {
     }
 
     /// The fault that strikes a request, if any.
-    pub(super) fn strike(faults: &mut Vec<Self>, method: &Method, path: &str) -> Option<Effect> {
+    pub(crate) fn strike(faults: &mut Vec<Self>, method: &Method, path: &str) -> Option<Effect> {
         let position = faults.iter().position(|f| f.method == *method && path.contains(&f.path))?;
         let fault = faults.get_mut(position)?;
         fault.times = fault.times.saturating_sub(1);

@@ -1,0 +1,187 @@
+//! Step: files that a build needs and that are not in its repository: archives of
+//! Koji builds, and files by URL.
+//!
+//! All wishes of both kinds are resolved, and all that is wrong with them is
+//! reported, before the first byte is downloaded. A file is fetched once, for all
+//! platforms; it has to match every checksum that is known of it, and at least
+//! one is.
+
+mod fetch;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+use common::{
+    failure::{Failure, FailureClass},
+    flow::{Context, Policy, Stage, Step},
+};
+use futures::{StreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+
+pub use self::fetch::ensure;
+use self::resolve::{archives_of, by_url, conflicts};
+use crate::{
+    outside::{AllowedPlaces, Koji},
+    repository::inputs::{ArtifactWishes, KojiArtifacts},
+    services::PlanServices,
+};
+
+/// Downloads, and questions to Koji, side by side.
+const AT_A_TIME: usize = 4;
+
+/// Directory of artifacts in the build context, and in the build's own directory.
+pub const DIRECTORY: &str = "artifacts";
+
+/// Checksums that are known of a file before it is there. At least one is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checksums {
+    /// MD5, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub md5: Option<String>,
+    /// SHA-1, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha1: Option<String>,
+    /// SHA-256, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// A file to be fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedArtifact {
+    /// Where it is.
+    pub url: url::Url,
+    /// Path below `artifacts/`.
+    pub destination: String,
+    /// What is known of its content.
+    pub checksums: Checksums,
+    /// Whether the URL is the user's, who may name the site's allowed places only.
+    pub is_asked: bool,
+}
+
+/// A file that was fetched. It is in the build's own directory as
+/// `artifacts/SHA256`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchedArtifact {
+    /// Path below `artifacts/` of the build context.
+    pub destination: String,
+    /// What it is, hexadecimal.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Where it came from.
+    pub url: url::Url,
+}
+
+/// What came of the wishes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactOutcome {
+    /// In a dry run, what would be fetched; else nothing.
+    pub wanted: Vec<WantedArtifact>,
+    /// What was fetched.
+    pub fetched: Vec<FetchedArtifact>,
+}
+
+/// Fetches artifacts.
+#[derive(Serialize)]
+pub struct FetchArtifacts<'a> {
+    /// What the repository asks for.
+    pub wishes: &'a ArtifactWishes,
+}
+
+impl Step<PlanServices> for FetchArtifacts<'_> {
+    const NAME: &'static str = "fetch_artifacts";
+    const STAGE: Stage = Stage::Prepare;
+    type Output = ArtifactOutcome;
+
+    fn policy(&self) -> Policy {
+        Policy { timeout: std::time::Duration::from_secs(4 * 3600), ..Policy::default() }
+    }
+
+    async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<ArtifactOutcome, Failure> {
+        let services = cx.services;
+        let allowed = AllowedPlaces::parse(&services.site.artifacts.allowed_domains)?;
+        let wanted = self.resolve(services, &allowed, cx.name).await?;
+        if !services.reach.may_change() {
+            for file in &wanted {
+                let text = format!("a build would fetch {} as artifacts/{}", file.url, file.destination);
+                services.say(cx.name, &text).await;
+            }
+            return Ok(ArtifactOutcome { wanted, fetched: Vec::new() });
+        }
+        let fetched = wanted.into_iter().map(|wanted| fetch::fetch(services, wanted, &allowed));
+        let results: Vec<_> = stream::iter(fetched).buffered(AT_A_TIME).collect().await;
+        let (mut fetched, mut problems) = (Vec::new(), Vec::new());
+        for result in results {
+            match result {
+                Ok(file) => fetched.push(file),
+                Err(failure) => problems.push(failure),
+            }
+        }
+        if let Some(failure) = Failure::all(problems) {
+            return Err(failure);
+        }
+        for file in &fetched {
+            let text = format!("artifacts/{} from {}, sha256 {}", file.destination, file.url, file.sha256);
+            services.say(cx.name, &text).await;
+        }
+        Ok(ArtifactOutcome { wanted: Vec::new(), fetched })
+    }
+}
+
+impl FetchArtifacts<'_> {
+    /// All files that are meant, or all problems.
+    async fn resolve(
+        &self,
+        services: &PlanServices,
+        allowed: &AllowedPlaces,
+        step: &str,
+    ) -> Result<Vec<WantedArtifact>, Failure> {
+        let (mut wanted, mut problems) = (Vec::new(), Vec::new());
+        match &services.outside.koji {
+            _ if self.wishes.koji.is_empty() => {}
+            Some(koji) if services.reach.may_ask() => {
+                let asked = self.wishes.koji.iter().cloned().map(|wish| of_koji(koji, wish));
+                let asked: Vec<_> = stream::iter(asked).buffered(AT_A_TIME).collect().await;
+                for result in asked {
+                    match result {
+                        Ok(files) => wanted.extend(files),
+                        Err(failure) => problems.push(failure),
+                    }
+                }
+            }
+            Some(_) => {
+                let text = format!("files of {} Koji builds are not known offline", self.wishes.koji.len());
+                services.say(step, &text).await;
+            }
+            None => problems.push(
+                Failure::new(
+                    FailureClass::Policy,
+                    "artifacts.no_koji",
+                    "fetch-artifacts-koji.yaml asks for files of Koji builds, and the site has no Koji",
+                )
+                .with_advice("set koji.hub_url and koji.bridge, or ask by URL"),
+            ),
+        }
+        for wish in &self.wishes.urls {
+            match by_url(wish, allowed) {
+                Ok(file) => wanted.push(file),
+                Err(failure) => problems.push(failure),
+            }
+        }
+        problems.extend(conflicts(&wanted));
+        Failure::all(problems).map_or(Ok(wanted), Err)
+    }
+}
+
+/// The files of one Koji build.
+async fn of_koji(koji: &Koji, wish: KojiArtifacts) -> Result<Vec<WantedArtifact>, Failure> {
+    let Some(build) = koji.build(&wish.nvr).await? else {
+        let text = format!("fetch-artifacts-koji.yaml: build {} is not found in Koji", wish.nvr);
+        return Err(Failure::new(FailureClass::Source, "artifacts.build_not_found", text)
+            .with_advice("correct the name, version and release"));
+    };
+    let archives = koji.archives(build.id, Some("maven")).await?;
+    let directory = koji.maven_directory(&build).await?;
+    archives_of(&wish, &archives, &directory)
+}
