@@ -4,7 +4,11 @@
 //! value: a release `1.10` must not turn into the number 1.1. Errors quote the
 //! line; unknown and duplicate keys are errors.
 
+mod places;
+
 use serde::de::DeserializeOwned;
+
+pub use places::{Places, places};
 
 /// Largest YAML file that is read, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
