@@ -3,7 +3,11 @@
 use common::{ParseError, secret::SecretFileError, service::ConnectError};
 use tonic::{Code, Status};
 
-use crate::{app::AppError, cli::exit::Exit, config::ConfigError};
+use crate::{
+    app::AppError,
+    cli::exit::Exit,
+    config::{ConfigError, ConfigErrors},
+};
 
 /// A command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +17,7 @@ pub(crate) enum CliError {
     Usage(String),
     /// The configuration cannot be used.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] ConfigErrors),
     /// A file with a secret cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretFileError),
@@ -66,9 +70,7 @@ impl CliError {
     pub(crate) fn advice(&self) -> Option<String> {
         match self {
             Self::Usage(_) => Some("`--help` shows what can be said".to_owned()),
-            Self::Config(_) => {
-                Some("`orchestrator serve --print-config` shows the settings and who set them".to_owned())
-            }
+            Self::Config(errors) => errors.problems.first().map(|error| error.advice().to_owned()),
             Self::Unreachable { server, .. } => Some(format!(
                 "is `orchestrator serve` running at {server}? Start it, or name another with --server or REACTOR_SERVER"
             )),
@@ -127,6 +129,12 @@ fn advice(code: Code) -> Option<&'static str> {
         | Code::AlreadyExists
         | Code::FailedPrecondition
         | Code::OutOfRange => None,
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error.into())
     }
 }
 
