@@ -83,13 +83,15 @@ impl Site {
     pub fn schema() -> Value {
         let mut schema = Settings::schema(&mut generator());
         nullable(&mut schema);
+        without_null_defaults(&mut schema);
         titled(schema, "Configuration of the orchestrator")
     }
 
     /// JSON Schema of a configuration file of version 1, as it can be read.
     pub fn schema_of_version_1() -> Value {
-        let schema = generator().into_root_schema_for::<legacy::form::Version1>();
-        titled(schema.into(), "Configuration of version 1")
+        let mut schema: Value = generator().into_root_schema_for::<legacy::form::Version1>().into();
+        without_null_defaults(&mut schema);
+        titled(schema, "Configuration of version 1")
     }
 }
 
@@ -105,6 +107,18 @@ fn titled(schema: Value, title: &str) -> Value {
     titled.extend(schema);
     titled.insert("title".to_owned(), title.into());
     Value::Object(titled)
+}
+
+/// Takes out defaults that say that there is none.
+fn without_null_defaults(schema: &mut Value) {
+    match schema {
+        Value::Object(entries) => {
+            entries.retain(|name, value| name != "default" || !value.is_null());
+            entries.values_mut().for_each(without_null_defaults);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null_defaults),
+        _ => {}
+    }
 }
 
 /// A key without a value says nothing, so null is allowed wherever a key is.

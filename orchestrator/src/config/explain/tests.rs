@@ -123,7 +123,7 @@ fn secrets_show_as_present_with_a_fingerprint() {
         |key: &str| explained.iter().find(|explained| explained.key == key).unwrap().secret_files.clone();
     let present = SecretFile { path: secret, present: true, fingerprint: Some("f52fbd32".to_owned()) };
     for key in ["service.worker_token_file", "composes.token_directory", "registries"] {
-        assert_eq!(files(key), [present.clone()], "{key}");
+        assert_eq!(files(key), std::slice::from_ref(&present), "{key}");
         assert!(Site::names_secrets(key));
     }
     assert!(!files("service.client_token_file")[0].present);
