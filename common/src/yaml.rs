@@ -4,10 +4,12 @@
 //! value: a release `1.10` must not turn into the number 1.1. Errors quote the
 //! line; unknown and duplicate keys are errors.
 
+mod at;
 mod places;
 
 use serde::de::DeserializeOwned;
 
+pub use at::read_at;
 pub use places::{Places, places};
 
 /// Largest YAML file that is read, in bytes.
@@ -28,12 +30,17 @@ pub struct YamlError {
 /// # Errors
 /// Not UTF-8, larger than [`MAX_BYTES`], not YAML, or not a `T`.
 pub fn read<T: DeserializeOwned>(file: &str, text: &[u8]) -> Result<T, YamlError> {
+    serde_saphyr::from_str(checked(file, text)?)
+        .map_err(|error| YamlError { file: file.to_owned(), reason: error.to_string() })
+}
+
+/// The text, if it is one that may be read.
+fn checked<'a>(file: &str, text: &'a [u8]) -> Result<&'a str, YamlError> {
     let fail = |reason: String| YamlError { file: file.to_owned(), reason };
     if text.len() > MAX_BYTES {
         return Err(fail(format!("it has {} bytes; at most {MAX_BYTES} are read", text.len())));
     }
-    let text = std::str::from_utf8(text).map_err(|error| fail(format!("it is not UTF-8: {error}")))?;
-    serde_saphyr::from_str(text).map_err(|error| fail(error.to_string()))
+    std::str::from_utf8(text).map_err(|error| fail(format!("it is not UTF-8: {error}")))
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ pub(crate) fn outside(site: &Site) -> Result<Outside, HttpError> {
     Ok(Outside {
         registries: registries(site),
         git: git_access(site),
-        koji: site.koji.bridge.clone().map(Koji::new),
+        koji: site.koji.bridge().map(Koji::new),
         http: Http::new()?,
     })
 }

@@ -34,6 +34,9 @@ pub(crate) enum Command {
     Build(BuildArguments),
     /// Runs the service that takes builds and hands them to workers.
     Serve(ServeArguments),
+    /// Checks and shows the site's configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Talks to a running service about builds.
     #[command(subcommand)]
     Builds(BuildsCommand),
@@ -228,6 +231,43 @@ pub(crate) struct ServeArguments {
     pub(crate) log_filter: String,
     #[command(flatten)]
     pub(crate) format: FormatArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Says everything that is wrong with the configuration, and which of its
+    /// keys are retired.
+    Check(ConfigCheckArguments),
+    /// Prints the effective settings and who set them.
+    Print(ConfigPrintArguments),
+    /// Prints the JSON Schema of a configuration file.
+    Schema(ConfigSchemaArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCheckArguments {
+    #[command(flatten)]
+    pub(crate) site: SiteArguments,
+    /// Do not look for the files that settings name, which may be elsewhere.
+    #[arg(long)]
+    pub(crate) no_files: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigPrintArguments {
+    #[command(flatten)]
+    pub(crate) site: SiteArguments,
+    #[command(flatten)]
+    pub(crate) format: FormatArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigSchemaArguments {
+    /// The schema of version 1, the form of 2018.
+    #[arg(long)]
+    pub(crate) v1: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,7 +3,11 @@
 use common::{ParseError, failure::Failure, secret::SecretFileError, service::ConnectError};
 use tonic::{Code, Status};
 
-use crate::{app::AppError, cli::exit::Exit, config::ConfigError};
+use crate::{
+    app::AppError,
+    cli::exit::Exit,
+    config::{ConfigError, ConfigErrors},
+};
 
 /// A command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +20,7 @@ pub(crate) enum CliError {
     Request(Box<Failure>),
     /// The configuration cannot be used.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] ConfigErrors),
     /// A file with a secret cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretFileError),
@@ -73,9 +77,7 @@ impl CliError {
             Self::Request(failure) => {
                 (failure.others.is_empty() && !failure.advice.is_empty()).then(|| failure.advice.clone())
             }
-            Self::Config(_) => {
-                Some("`orchestrator serve --print-config` shows the settings and who set them".to_owned())
-            }
+            Self::Config(errors) => errors.problems.first().map(|error| error.advice().to_owned()),
             Self::Unreachable { server, .. } => Some(format!(
                 "is `orchestrator serve` running at {server}? Start it, or name another with --server or REACTOR_SERVER"
             )),
@@ -147,6 +149,12 @@ fn advice(code: Code) -> Option<&'static str> {
         | Code::AlreadyExists
         | Code::FailedPrecondition
         | Code::OutOfRange => None,
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error.into())
     }
 }
 

@@ -2,7 +2,7 @@
 //! it ended.
 //!
 //! `arguments` has every word of it. `build` and `serve` start the service in
-//! this process; `builds` and `workers` talk to one that runs. All of them show
+//! this process; `config` looks at the settings; `builds` and `workers` talk to one that runs. All of them show
 //! a build through the same `view`s, and all of them end with a code of
 //! [`Exit`].
 
@@ -10,6 +10,7 @@ mod arguments;
 mod build;
 mod builds;
 mod client;
+mod config;
 mod error;
 mod exit;
 mod follow;
@@ -117,6 +118,7 @@ async fn run(arguments: Arguments, here: &mut CommandLine) -> Exit {
     let ended = match arguments.command {
         Command::Build(build) => build::run(build, here).boxed_local().await,
         Command::Serve(serve) => serve::run(serve, here).boxed_local().await,
+        Command::Config(config) => config::run(config, here),
         Command::Builds(builds) => builds::run(builds, here).boxed_local().await,
         Command::Workers(workers) => workers::run(workers, here).boxed_local().await,
     };

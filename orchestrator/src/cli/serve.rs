@@ -15,7 +15,7 @@ use crate::{
         error::CliError,
         exit::Exit,
     },
-    config::{ConfigError, FlagSetting, Site},
+    config::{ConfigError, FlagSetting, Problem, Site},
 };
 
 /// Runs the command.
@@ -43,6 +43,10 @@ async fn print_or_serve(arguments: &ServeArguments, here: &mut CommandLine) -> R
     let state_directory = state_directory(&site, &here.directory)?;
     telemetry::init(arguments.log_format, &arguments.log_filter)
         .map_err(|error| CliError::Usage(error.to_string()))?;
+    for retired in site.retired() {
+        tracing::warn!(key = retired.key, "{retired}");
+    }
+    tracing::info!(digest = %site.digest(), "site configuration");
     tracing::info!(directory = %state_directory.display(), set_by = %site.origins().of(STATE), "state directory");
     let shutdown = Shutdown::on_signals()
         .map_err(|source| CliError::System { what: "listening for signals".to_owned(), source })?;
@@ -96,6 +100,7 @@ fn default_state_directory(
 /// The directory that survives restarts, made if it is missing.
 fn state_directory(site: &Site, here: &Path) -> Result<PathBuf, CliError> {
     let invalid = |reason: String| ConfigError::Invalid {
+        problem: Problem::File,
         key: STATE.to_owned(),
         origin: site.origins().of(STATE).clone(),
         reason,

@@ -47,7 +47,7 @@ fn the_annotated_configuration_has_every_key() {
 fn the_examples_in_its_comments_are_valid() {
     let text = std::fs::read_to_string(in_repository("deploy/config.yaml")).unwrap();
     // An example is what stands three blanks deep in a comment.
-    let example = text.lines().filter_map(|line| line.strip_prefix("#   "));
+    let example = text.lines().filter_map(|line| line.trim_start().strip_prefix("#   "));
     let example: Vec<&str> = example.filter(|line| !line.starts_with("orchestrator")).collect();
     let directory = tempfile::tempdir().unwrap();
     let (file, named) = (directory.path().join("example.yaml"), directory.path().join("named"));
@@ -59,6 +59,7 @@ fn the_examples_in_its_comments_are_valid() {
     std::fs::write(&file, &example).unwrap();
     let site = Site::load(&[file], [], &[]).unwrap();
     assert_eq!((site.platforms.len(), site.registries.len()), (3, 2), "{example}");
+    assert_eq!((site.pools.len(), site.labels.set.len(), site.composes.signing_intents.len()), (1, 1, 2));
 }
 
 #[test]
@@ -70,4 +71,28 @@ fn the_operating_guide_lists_every_key() {
         .filter(|row| !guide.contains(row.as_str()))
         .collect();
     assert!(missing.is_empty(), "docs/operating.md lacks these rows:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn the_schemas_are_those_of_the_types() {
+    for (file, flag, schema) in [
+        ("deploy/config.schema.json", "", Site::schema()),
+        ("deploy/config-v1.schema.json", " --v1", Site::schema_of_version_1()),
+    ] {
+        let written = std::fs::read_to_string(in_repository(file)).unwrap_or_default();
+        assert!(
+            written == format!("{schema:#}\n"),
+            "{file} is of another version; run: orchestrator config schema{flag} > {file}"
+        );
+    }
+}
+
+#[test]
+fn the_schema_describes_every_key() {
+    let schema = Site::schema();
+    for key in Site::keys() {
+        let pointer = format!("/properties/{}", key.name.replace('.', "/properties/"));
+        let described = schema.pointer(&pointer).unwrap_or(&Value::Null);
+        assert_eq!(described["description"], key.meaning, "{}", key.name);
+    }
 }

@@ -1,11 +1,39 @@
 //! What can be wrong with a configuration. Every error names the place that
-//! says it and the key that it is about.
+//! says it and the key that it is about, and has a code that stays.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
-use common::yaml::YamlError;
+use crate::config::{Origin, Retired};
 
-use crate::config::layers::Origin;
+/// Everything that is wrong with a configuration, in the order of its layers.
+#[derive(Debug)]
+pub struct ConfigErrors {
+    /// What is wrong, in the order of the layers.
+    pub problems: Vec<ConfigError>,
+    /// Keys that nothing reads any more; they are no errors.
+    pub retired: Vec<Retired>,
+}
+
+impl fmt::Display for ConfigErrors {
+    /// One problem per line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, error) in self.problems.iter().enumerate() {
+            if position > 0 {
+                f.write_str("\n")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> Self {
+        Self { problems: vec![error], retired: Vec::new() }
+    }
+}
 
 /// A configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -19,15 +47,23 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
-    /// A file is not YAML, or does not say what a configuration can say.
-    #[error("{error}{}", hint(.nearest.as_deref()))]
+    /// A file is not YAML.
+    #[error("{}: {reason}", path.display())]
     Yaml {
-        /// File and reason.
-        error: YamlError,
-        /// The known key that an unknown one resembles.
-        nearest: Option<String>,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line where there is one.
+        reason: String,
     },
-    /// The environment or a flag names a key that does not exist.
+    /// A file of the former form has a version that nobody knows.
+    #[error("{origin}: there is no version '{version}' of the configuration, only 1")]
+    Version {
+        /// Who says it.
+        origin: Origin,
+        /// What it says.
+        version: String,
+    },
+    /// A layer names a key that does not exist.
     #[error("{origin}: there is no setting '{key}'{}", hint(.nearest.as_deref()))]
     UnknownKey {
         /// Who names it.
@@ -37,7 +73,7 @@ pub enum ConfigError {
         /// The known key that it resembles.
         nearest: Option<String>,
     },
-    /// The environment or a flag gives a value that the key cannot take.
+    /// A layer gives a value that the key cannot take.
     #[error("{origin}: '{key}' cannot be set to this: {reason}")]
     Value {
         /// Who gives it.
@@ -50,6 +86,8 @@ pub enum ConfigError {
     /// The value is well formed, but cannot be used.
     #[error("'{key}' ({origin}): {reason}")]
     Invalid {
+        /// Which problem it is.
+        problem: Problem,
         /// The key.
         key: String,
         /// Who set it.
@@ -57,6 +95,157 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// What can be wrong with a well-formed value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// A number, time or size is too small.
+    OutOfRange,
+    /// A platform is in no table, or half described.
+    UnknownPlatform,
+    /// A platform is needed that is switched off.
+    DisabledPlatform,
+    /// A value is missing that another one needs.
+    Missing,
+    /// Two values exclude each other.
+    Contradiction,
+    /// Something is named twice.
+    Duplicate,
+    /// An address is none.
+    BadUrl,
+    /// An address holds a password.
+    SecretInUrl,
+    /// A host or the beginning of a path is none.
+    BadDomain,
+    /// A label's name is none.
+    BadLabelName,
+    /// A group of equal labels has fewer than two names.
+    EqualLabels,
+    /// The default signing intent is not one of the list.
+    UnknownSigningIntent,
+    /// A pattern is none.
+    BadPattern,
+    /// A registry's name is none.
+    BadRegistry,
+    /// A file or directory that is named cannot be opened.
+    File,
+}
+
+impl Problem {
+    /// Every problem there is.
+    pub const ALL: &'static [Self] = &[
+        Self::OutOfRange,
+        Self::UnknownPlatform,
+        Self::DisabledPlatform,
+        Self::Missing,
+        Self::Contradiction,
+        Self::Duplicate,
+        Self::BadUrl,
+        Self::SecretInUrl,
+        Self::BadDomain,
+        Self::BadLabelName,
+        Self::EqualLabels,
+        Self::UnknownSigningIntent,
+        Self::BadPattern,
+        Self::BadRegistry,
+        Self::File,
+    ];
+
+    /// Its code, which stays.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::OutOfRange => "config.out_of_range",
+            Self::UnknownPlatform => "config.unknown_platform",
+            Self::DisabledPlatform => "config.disabled_platform",
+            Self::Missing => "config.missing",
+            Self::Contradiction => "config.contradiction",
+            Self::Duplicate => "config.duplicate",
+            Self::BadUrl => "config.bad_url",
+            Self::SecretInUrl => "config.secret_in_url",
+            Self::BadDomain => "config.bad_domain",
+            Self::BadLabelName => "config.bad_label_name",
+            Self::EqualLabels => "config.equal_labels",
+            Self::UnknownSigningIntent => "config.unknown_signing_intent",
+            Self::BadPattern => "config.bad_pattern",
+            Self::BadRegistry => "config.bad_registry",
+            Self::File => "config.file",
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::OutOfRange => "use a value in the range that the message names, or leave the key out",
+            Self::UnknownPlatform => "name a platform by Koji's name, or describe it under 'platforms'",
+            Self::DisabledPlatform => "enable the platform under 'platforms', or take it off this list",
+            Self::Missing => "set the key that is missing, or take away the one that needs it",
+            Self::Contradiction => "keep one of the two",
+            Self::Duplicate => "merge the two entries",
+            Self::BadUrl => "write a whole address, such as https://host.example.org/path",
+            Self::SecretInUrl => "take the password out of the address; secrets are files that a key names",
+            Self::BadDomain => "write a host, or a host and the beginning of a path: example.org/files",
+            Self::BadLabelName => "use letters, digits, '_', '.' and '-' only",
+            Self::EqualLabels => "name at least two different labels in the group, or remove it",
+            Self::UnknownSigningIntent => "name one of composes.signing_intents",
+            Self::BadPattern => "use '*' for any characters and '?' for one; close brackets",
+            Self::BadRegistry => "write host[:port] without a scheme",
+            Self::File => {
+                "create the file where the service runs, or correct its path; `config check --no-files` leaves files out"
+            }
+        }
+    }
+}
+
+impl ConfigError {
+    /// Codes of problems that are found while reading, before any value is
+    /// looked at.
+    pub const READING_CODES: &'static [&'static str] = &[
+        "config.unreadable",
+        "config.not_yaml",
+        "config.unknown_version",
+        "config.unknown_key",
+        "config.bad_value",
+    ];
+
+    /// Which problem it is, by a code that stays.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "config.unreadable",
+            Self::Yaml { .. } => "config.not_yaml",
+            Self::Version { .. } => "config.unknown_version",
+            Self::UnknownKey { .. } => "config.unknown_key",
+            Self::Value { .. } => "config.bad_value",
+            Self::Invalid { problem, .. } => problem.code(),
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "check the path after --config and the permissions",
+            Self::Yaml { .. } => "correct the YAML at that place",
+            Self::Version { .. } => {
+                "write 'version: 1', or leave it out and use the keys of deploy/config.yaml"
+            }
+            Self::UnknownKey { .. } => {
+                "`orchestrator config print` shows every key; docs/operating.md explains them"
+            }
+            Self::Value { .. } => {
+                "docs/operating.md and `orchestrator config schema` show what the key can have"
+            }
+            Self::Invalid { problem, .. } => problem.advice(),
+        }
+    }
+
+    /// The key that it is about, if there is one.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Read { .. } | Self::Yaml { .. } => None,
+            Self::Version { .. } => Some("version"),
+            Self::UnknownKey { key, .. } | Self::Value { key, .. } | Self::Invalid { key, .. } => Some(key),
+        }
+    }
 }
 
 fn hint(nearest: Option<&str>) -> String {

@@ -1,60 +1,23 @@
-//! How settings from several places become one value, and who said what.
+//! How settings from several places become one value.
 //!
 //! [`section!`](crate::config::layers) declares a group of settings once: it makes the typed
 //! struct with its defaults, a *patch* with every setting optional (what one
-//! file can say), and the list of keys with their documentation. A patch is
-//! read straight into types, so no text is guessed to be a number on the way.
-//! Applying a patch notes for each key where its value came from.
+//! file can say), the list of keys with their documentation, and their JSON
+//! Schema. A patch is read straight into types, so no text is guessed to be a
+//! number on the way. Applying a patch notes for each key where its value came
+//! from.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    path::{Path, PathBuf},
+use std::{collections::BTreeMap, fmt};
+
+use schemars::SchemaGenerator;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::config::{
+    origin::{Layer, Origins},
+    schema::Described,
+    text::TextError,
 };
-
-use serde::de::DeserializeOwned;
-
-use crate::config::text::TextError;
-
-/// Who set a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// Nobody: the default of this version.
-    BuiltIn,
-    /// A configuration file.
-    File(PathBuf),
-    /// An environment variable.
-    Environment(String),
-    /// A flag of the command line.
-    Flag(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BuiltIn => f.write_str("built in"),
-            Self::File(path) => path.display().fmt(f),
-            Self::Environment(variable) => write!(f, "environment variable {variable}"),
-            Self::Flag(flag) => write!(f, "flag {flag}"),
-        }
-    }
-}
-
-/// The origin of every key that is not built in. The entries of a map have
-/// origins of their own.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins(BTreeMap<String, Origin>);
-
-impl Origins {
-    /// Who set `key`. Example of a key: `builds.max_running`.
-    pub fn of(&self, key: &str) -> &Origin {
-        self.0.get(key).unwrap_or(&Origin::BuiltIn)
-    }
-
-    fn note(&mut self, key: &str, origin: &Origin) {
-        self.0.insert(key.to_owned(), origin.clone());
-    }
-}
 
 /// One setting, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +26,8 @@ pub struct Key {
     pub name: String,
     /// What it means.
     pub meaning: String,
+    /// Whether it is a map, whose entries are set one by one.
+    pub is_map: bool,
 }
 
 /// A text cannot be assigned to a key.
@@ -73,6 +38,15 @@ pub(crate) enum AssignError {
     Value(TextError),
 }
 
+/// A YAML text from which single settings are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Document<'a> {
+    /// Its file, for errors.
+    pub(crate) file: &'a str,
+    /// The text.
+    pub(crate) text: &'a [u8],
+}
+
 /// A group of settings, each of which any layer may set.
 pub(crate) trait Section: Default {
     /// What one layer can say about the group.
@@ -80,20 +54,35 @@ pub(crate) trait Section: Default {
 
     /// Takes over what the patch says. `prefix` is the group's own name with a
     /// dot at its end, or empty for the whole.
-    fn apply(&mut self, patch: Self::Patch, prefix: &str, origin: &Origin, origins: &mut Origins);
+    fn apply(&mut self, patch: Self::Patch, prefix: &str, layer: &Layer, origins: &mut Origins);
 
     /// Reads `text` into the setting at `path` of a patch.
     fn assign(patch: &mut Self::Patch, path: &[&str], text: &str) -> Result<(), AssignError>;
 
+    /// Reads every setting for itself, so that one bad value hides no other.
+    /// Bad ones go to `bad` with their keys.
+    fn read_each(
+        patch: &mut Self::Patch,
+        document: Document<'_>,
+        path: &[&'static str],
+        bad: &mut Vec<(String, String)>,
+    );
+
     /// Adds the keys of the group.
     fn keys(prefix: &str, keys: &mut Vec<Key>);
+
+    /// JSON Schema of the patch.
+    fn schema(generator: &mut SchemaGenerator) -> Value;
 }
 
 /// What happens when two layers set the same key: the later one wins, except
 /// that maps are merged entry by entry.
-pub(crate) trait Overlay: Sized {
-    fn overlay(&mut self, newer: Self, key: &str, origin: &Origin, origins: &mut Origins) {
-        origins.note(key, origin);
+pub(crate) trait Overlay: Sized + Serialize {
+    /// Whether entries are merged.
+    const IS_MAP: bool = false;
+
+    fn overlay(&mut self, newer: Self, key: &str, layer: &Layer, origins: &mut Origins) {
+        origins.note(key, &newer, layer);
         *self = newer;
     }
 }
@@ -108,22 +97,42 @@ replaced_as_a_whole!(
     String,
     crate::config::Period,
     crate::config::Size,
+    crate::config::UnrecordedBuilds,
     common::work::ManifestFormat,
     common::request::FailurePolicy,
     common::service::ServiceAddress,
 );
 
-impl<T> Overlay for Option<T> {}
+impl<T: Serialize> Overlay for Option<T> {}
 
-impl<T> Overlay for Vec<T> {}
+impl<T: Serialize> Overlay for Vec<T> {}
 
-impl<K: Ord + fmt::Display, V> Overlay for BTreeMap<K, V> {
-    fn overlay(&mut self, newer: Self, key: &str, origin: &Origin, origins: &mut Origins) {
+impl<K: Ord + fmt::Display + Serialize, V: Serialize> Overlay for BTreeMap<K, V> {
+    const IS_MAP: bool = true;
+
+    fn overlay(&mut self, newer: Self, key: &str, layer: &Layer, origins: &mut Origins) {
         for (name, value) in newer {
-            origins.note(&format!("{key}.{name}"), origin);
+            origins.note(&format!("{key}.{name}"), &value, layer);
             self.insert(name, value);
         }
     }
+}
+
+/// JSON Schema of one key: its type's, with its meaning and its default.
+pub(crate) fn key_schema<T: Described + Serialize>(
+    generator: &mut SchemaGenerator,
+    meaning: String,
+    default: &T,
+) -> Value {
+    let mut schema = T::described(generator);
+    if let Value::Object(schema) = &mut schema {
+        schema.insert("description".to_owned(), meaning.into());
+        match serde_json::to_value(default) {
+            Ok(Value::Null) | Err(_) => None,
+            Ok(default) => schema.insert("default".to_owned(), default),
+        };
+    }
+    schema
 }
 
 /// Declares a section: `settings` with type and default, then `sections` below
@@ -156,8 +165,8 @@ macro_rules! section {
         #[serde(default, deny_unknown_fields)]
         #[allow(clippy::option_option, reason = "an explicit null says as little as a missing key")]
         pub(crate) struct $patch {
-            $($key: Option<$type>,)*
-            $($sub: Option<<$section as $crate::config::layers::Section>::Patch>,)*
+            $(pub(crate) $key: Option<$type>,)*
+            $(pub(crate) $sub: Option<<$section as $crate::config::layers::Section>::Patch>,)*
         }
 
         impl $crate::config::layers::Section for $name {
@@ -167,15 +176,15 @@ macro_rules! section {
                 &mut self,
                 patch: $patch,
                 prefix: &str,
-                origin: &$crate::config::layers::Origin,
-                origins: &mut $crate::config::layers::Origins,
+                layer: &$crate::config::origin::Layer,
+                origins: &mut $crate::config::origin::Origins,
             ) {
                 $(if let Some(value) = patch.$key {
                     let key = format!("{prefix}{}", stringify!($key));
-                    $crate::config::layers::Overlay::overlay(&mut self.$key, value, &key, origin, origins);
+                    $crate::config::layers::Overlay::overlay(&mut self.$key, value, &key, layer, origins);
                 })*
                 $(if let Some(below) = patch.$sub {
-                    self.$sub.apply(below, &format!("{prefix}{}.", stringify!($sub)), origin, origins);
+                    self.$sub.apply(below, &format!("{prefix}{}.", stringify!($sub)), layer, origins);
                 })*
             }
 
@@ -198,12 +207,55 @@ macro_rules! section {
                 }
             }
 
+            fn read_each(
+                patch: &mut $patch,
+                document: $crate::config::layers::Document<'_>,
+                path: &[&'static str],
+                bad: &mut Vec<(String, String)>,
+            ) {
+                $({
+                    let path = [path, &[stringify!($key)]].concat();
+                    match common::yaml::read_at::<$type>(document.file, document.text, &path) {
+                        Ok(value) => patch.$key = value,
+                        Err(error) => bad.push((path.join("."), error.reason)),
+                    }
+                })*
+                $({
+                    let path = [path, &[stringify!($sub)]].concat();
+                    let below = patch.$sub.get_or_insert_default();
+                    <$section as $crate::config::layers::Section>::read_each(below, document, &path, bad);
+                })*
+            }
+
             fn keys(prefix: &str, keys: &mut Vec<$crate::config::layers::Key>) {
                 $(keys.push($crate::config::layers::Key {
                     name: format!("{prefix}{}", stringify!($key)),
                     meaning: [$($key_doc.trim()),*].join(" "),
+                    is_map: <$type as $crate::config::layers::Overlay>::IS_MAP,
                 });)*
                 $(<$section>::keys(&format!("{prefix}{}.", stringify!($sub)), keys);)*
+            }
+
+            #[allow(unused_variables, unused_mut, reason = "not every group has both kinds")]
+            fn schema(generator: &mut schemars::SchemaGenerator) -> serde_json::Value {
+                let default = Self::default();
+                let mut properties = serde_json::Map::new();
+                $(properties.insert(
+                    stringify!($key).to_owned(),
+                    $crate::config::layers::key_schema::<$type>(
+                        generator,
+                        [$($key_doc.trim()),*].join(" "),
+                        &default.$key,
+                    ),
+                );)*
+                $(properties.insert(stringify!($sub).to_owned(), <$section>::schema(generator));)*
+                let description = [$($doc.trim()),*].join(" ");
+                serde_json::json!({
+                    "description": description,
+                    "type": ["object", "null"],
+                    "properties": properties,
+                    "additionalProperties": false,
+                })
             }
         }
     };
@@ -211,15 +263,11 @@ macro_rules! section {
 
 pub(crate) use section;
 
-/// The name of a file's origin.
-pub(crate) fn file(path: &Path) -> Origin {
-    Origin::File(path.to_owned())
-}
-
 #[cfg(test)]
 #[allow(unreachable_pub, reason = "the macro makes public structs")]
 mod tests {
     use super::*;
+    use crate::config::Origin;
 
     section! {
         /// A whole.
@@ -253,23 +301,26 @@ mod tests {
     #[test]
     fn the_later_layer_wins_key_by_key_and_is_remembered() {
         let (mut whole, mut origins) = (Whole::default(), Origins::default());
-        let (first, second) = (file(Path::new("1.yaml")), file(Path::new("2.yaml")));
+        let flag = |name: &str| Origin::Flag(name.to_owned());
+        let (first, second) = (Layer::Other(flag("first")), Layer::Other(flag("second")));
         whole.apply(patch("count: 1\npart:\n  word: a\nnames: {x: 1, y: 1}\n"), "", &first, &mut origins);
         whole.apply(patch("part:\n  word: b\nnames: {y: 2}\n"), "", &second, &mut origins);
         assert_eq!((whole.count, whole.part.word.as_deref()), (1, Some("b")));
         assert_eq!(whole.names, BTreeMap::from([("x".to_owned(), 1), ("y".to_owned(), 2)]));
         for (key, origin) in
-            [("count", &first), ("part.word", &second), ("names.x", &first), ("names.y", &second)]
+            [("count", "first"), ("part.word", "second"), ("names.x", "first"), ("names.y", "second")]
         {
-            assert_eq!(origins.of(key), origin, "{key}");
+            assert_eq!(origins.of(key), &flag(origin), "{key}");
         }
         assert_eq!(origins.of("elsewhere"), &Origin::BuiltIn);
+        let said: Vec<_> = origins.chain("names.y").iter().map(|said| said.value.clone()).collect();
+        assert_eq!(said, [1, 2], "who lost is remembered");
     }
 
     #[test]
     fn an_empty_section_says_nothing() {
         let mut whole = Whole::default();
-        whole.apply(patch("part:\ncount:\n"), "", &Origin::BuiltIn, &mut Origins::default());
+        whole.apply(patch("part:\ncount:\n"), "", &Layer::Other(Origin::BuiltIn), &mut Origins::default());
         assert_eq!(whole, Whole::default());
     }
 

@@ -3,26 +3,39 @@
 //!
 //! The order of the layers is: built-in values, files given by `--config` (a
 //! directory means its `*.yaml` by name), environment variables such as
-//! `REACTOR__BUILDS__MAX_RUNNING`, flags. Secrets are never settings; a setting
-//! names the file that holds one.
+//! `REACTOR__BUILDS__MAX_RUNNING`, flags. A file that has a `version` is of the
+//! form of 2018 and is translated. Secrets are never settings; a setting names
+//! the file that holds one.
 
 mod check;
 #[cfg(test)]
 mod documented;
 mod error;
+mod explain;
 mod layers;
+mod legacy;
 mod load;
 pub(crate) mod nearest;
+mod origin;
 mod print;
+mod schema;
+mod secrets;
+mod sections;
 mod site;
 mod text;
 mod units;
 
-pub use error::ConfigError;
-pub use layers::{Key, Origin, Origins};
+pub use error::{ConfigError, ConfigErrors, Problem};
+pub use explain::Explained;
+pub use layers::Key;
+pub use legacy::Retired;
 pub use load::{ENVIRONMENT_PREFIX, FlagSetting};
-pub use site::{
+pub use origin::{Origin, Origins, Said};
+pub use secrets::SecretFile;
+pub use sections::{
     Artifacts, Builds, Composes, Git, KojiSetting, Labels, LocalWorkers, Mail, OpenShift, PlatformSetting,
-    Publication, RegistrySetting, Repositories, Service, Settings, SigningIntent, Site, State, Tls, Workers,
+    Policy, Pool, Publication, RegistrySetting, Repositories, Service, SigningIntent, State, Tls,
+    UnrecordedBuilds, Workers,
 };
+pub use site::{Settings, Site};
 pub use units::{Period, Size};

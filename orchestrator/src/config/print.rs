@@ -6,15 +6,15 @@
 
 use serde_json::Value;
 
-use crate::config::{Origin, Site};
+use crate::config::{Key, Origin, Site};
 
 impl Site {
     /// The effective settings as YAML, each with a comment that says who set it.
     pub fn to_yaml(&self) -> String {
-        let mut text = String::new();
+        let (mut text, keys) = (String::new(), Self::keys());
         if let Value::Object(settings) = self.to_json() {
             for (name, value) in &settings {
-                self.print(&mut text, name, name, value, 0);
+                self.print(&mut text, (name, name), value, 0, &keys);
             }
         }
         text
@@ -26,18 +26,23 @@ impl Site {
         serde_json::to_value(&self.settings).unwrap_or_default()
     }
 
-    fn print(&self, text: &mut String, name: &str, key: &str, value: &Value, depth: usize) {
+    /// Whether what stands below this key are entries, leaves of their own.
+    fn is_entry(key: &str, keys: &[Key]) -> bool {
+        keys.iter()
+            .any(|map| map.is_map && key.strip_prefix(&map.name).is_some_and(|entry| entry.starts_with('.')))
+    }
+
+    fn print(&self, text: &mut String, (name, key): (&str, &str), value: &Value, depth: usize, keys: &[Key]) {
         let indent = "  ".repeat(depth);
         match value {
-            // Entries of `platforms` are leaves with an origin of their own.
-            Value::Object(below) if !below.is_empty() && !key.starts_with("platforms.") => {
+            Value::Object(below) if !below.is_empty() && !Self::is_entry(key, keys) => {
                 text.push_str(&format!("{indent}{name}:\n"));
                 for (name, value) in below {
-                    self.print(text, name, &format!("{key}.{name}"), value, depth + 1);
+                    self.print(text, (name, &format!("{key}.{name}")), value, depth + 1, keys);
                 }
             }
             leaf => {
-                let line = format!("{indent}{name}: {}", scalar(leaf));
+                let line = format!("{indent}{}: {}", scalar(&Value::from(name)), scalar(leaf));
                 match self.origins().of(key) {
                     Origin::BuiltIn => text.push_str(&format!("{line}\n")),
                     origin => text.push_str(&format!("{line:<40}  # {}\n", one_line(&origin.to_string()))),
@@ -108,10 +113,10 @@ registries: [{host: 'localhost:5000', plain_http: true}]
         };
         let file = file.display();
         for (start, end) in [
-            ("max_running: 2", format!("# {file}")),
+            ("max_running: 2", format!("# {file}:1")),
             ("time: \"10m\"", "# environment variable REACTOR__BUILDS__TIME".to_owned()),
             ("listen: \"127.0.0.1:1\"", "# flag --listen".to_owned()),
-            ("mips64: {architecture: mips64le, enabled: true, variant: \"1.10\"}", format!("# {file}")),
+            ("mips64: {architecture: mips64le, enabled: true, variant: \"1.10\"}", format!("# {file}:2")),
             ("attempts: 2", "attempts: 2".to_owned()),
         ] {
             assert!(line(start).ends_with(&end), "{start} … {end}\n{printed}");

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::config::Problem;
 
 fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
     let path = directory.join(name);
@@ -30,7 +31,7 @@ fn later_layers_win_in_the_documented_order() {
         let origin = site.origins().of("builds.max_running").clone();
         (site.builds.max_running, site.builds.attempts, origin)
     };
-    assert_eq!(load(&[], &[]), (2, 5, Origin::File(second)));
+    assert_eq!(load(&[], &[]), (2, 5, Origin::File { path: second, line: Some(1), key: None }));
 
     let variable = environment("REACTOR__BUILDS__MAX_RUNNING", "3");
     assert_eq!(load(&variable, &[]), (3, 5, Origin::Environment("REACTOR__BUILDS__MAX_RUNNING".to_owned())));
@@ -110,6 +111,124 @@ fn bad_files_are_refused_with_file_key_and_advice() {
         for part in parts {
             assert!(error.contains(part), "{text}{part} is not in: {error}");
         }
+    }
+}
+
+#[test]
+fn every_problem_of_every_layer_is_reported_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "\
+bilds: {}
+builds:
+  attempts: 0
+  time: 15
+  atempts: 1
+  max_running: many
+image_labels: {a: b}
+registries:
+- host: a.example
+  plain_htp: true
+koji: {hub_url: 'http://u:secret@h/'}
+";
+    let first = write(directory.path(), "a.yaml", text);
+    let second = write(directory.path(), "b.yaml", "default_platforms: []\nmail: {hots: x}\n");
+    let variables = environment("REACTOR__BUILDS__ATEMPTS", "1");
+    let flag = FlagSetting { flag: "--local-worker", key: "workers.local.platforms", text: "vax".to_owned() };
+    let missing = PathBuf::from("/nonexistent/site.yaml");
+    let errors = Site::load(&[first, second, missing], variables, &[flag]).unwrap_err();
+    let found: Vec<String> = errors
+        .problems
+        .iter()
+        .map(|error| format!("{} {}", error.code(), error.key().unwrap_or("-")))
+        .collect();
+    let expected = [
+        "config.unknown_key bilds",
+        "config.unknown_key builds.atempts",
+        "config.unknown_key image_labels",
+        "config.unknown_key registries[0].plain_htp",
+        "config.bad_value builds.max_running",
+        "config.bad_value builds.time",
+        "config.unknown_key mail.hots",
+        "config.unreadable -",
+        "config.unknown_key builds.atempts",
+        "config.out_of_range builds.attempts",
+        "config.unknown_platform workers.local.platforms",
+        "config.secret_in_url koji.hub_url",
+    ];
+    assert_eq!(sorted(&found), sorted(&expected), "{errors}");
+    let text = errors.to_string();
+    for part in [
+        "a.yaml:1: there is no setting 'bilds'; did you mean 'builds'?",
+        "a.yaml:5: there is no setting 'builds.atempts'; did you mean 'attempts'?",
+        "a.yaml:7: there is no setting 'image_labels'; did you mean 'labels.set'?",
+        "a.yaml:10: there is no setting 'registries[0].plain_htp'; did you mean 'plain_http'?",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert!(!text.contains("secret"), "{text}");
+}
+
+fn sorted<T: AsRef<str>>(list: &[T]) -> Vec<&str> {
+    let mut list: Vec<&str> = list.iter().map(AsRef::as_ref).collect();
+    list.sort_unstable();
+    list
+}
+
+#[test]
+fn every_problem_has_a_code_of_its_own_and_an_advice() {
+    let mut codes: Vec<&str> = Problem::ALL.iter().map(|problem| problem.code()).collect();
+    codes.extend(ConfigError::READING_CODES);
+    let number = codes.len();
+    codes.sort_unstable();
+    codes.dedup();
+    assert_eq!(codes.len(), number);
+    assert!(codes.iter().all(|code| code.starts_with("config.")), "{codes:?}");
+    assert!(Problem::ALL.iter().all(|problem| problem.advice().len() > 10));
+}
+
+#[test]
+fn settings_about_other_systems_are_checked() {
+    for (text, code, key) in [
+        ("koji: {hub_url: 'ftp://h'}", "config.bad_url", "koji.hub_url"),
+        ("koji: {root_url: nothing}", "config.bad_url", "koji.root_url"),
+        ("repositories: {proxy: 'http://u:p@proxy:1'}", "config.secret_in_url", "repositories.proxy"),
+        ("labels: {set: {'a b': c}}", "config.bad_label_name", "labels.set.a b"),
+        ("labels: {equal: [[a]]}", "config.equal_labels", "labels.equal"),
+        ("labels: {equal: [[a, a]]}", "config.equal_labels", "labels.equal"),
+        ("labels: {equal: [[a, 'b/']]}", "config.bad_label_name", "labels.equal"),
+        (
+            "composes: {default_signing_intent: spam}",
+            "config.unknown_signing_intent",
+            "composes.default_signing_intent",
+        ),
+        (
+            "composes: {signing_intents: [{name: a, keys: []}, {name: a, keys: []}]}",
+            "config.duplicate",
+            "composes.signing_intents",
+        ),
+        (
+            "composes: {token_directory: /a, certificate_directory: /b}",
+            "config.contradiction",
+            "composes.token_directory",
+        ),
+        ("artifacts: {allowed_domains: ['http://h']}", "config.bad_domain", "artifacts.allowed_domains"),
+        ("policy: {allowed_sources: ['h/path']}", "config.bad_domain", "policy.allowed_sources"),
+        ("policy: {allowed_targets: ['a[']}", "config.bad_pattern", "policy.allowed_targets"),
+        ("pools: {vax: []}", "config.unknown_platform", "pools.vax"),
+        (
+            "pools: {x86_64: [{name: a, max_builds: 1}, {name: a, max_builds: 2}]}",
+            "config.duplicate",
+            "pools.x86_64",
+        ),
+        ("mail: {host: m.example}", "config.missing", "mail.host"),
+        ("openshift: {token_file: /x}", "config.missing", "openshift.token_file"),
+        ("publication: {registries: [a.example, a.example]}", "config.duplicate", "publication.registries"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = write(directory.path(), "site.yaml", text);
+        let errors = Site::read(&[file], [], &[]).unwrap_err();
+        let found: Vec<_> = errors.problems.iter().map(|error| (error.code(), error.key())).collect();
+        assert_eq!(found, [(code, Some(key))], "{text}: {errors}");
     }
 }
 

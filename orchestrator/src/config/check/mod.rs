@@ -1,0 +1,175 @@
+//! What no single type can see: settings that contradict one another, platforms
+//! that nobody knows, addresses that are none, files that are not there.
+
+mod files;
+mod outside;
+
+use common::platform::Platform;
+
+use crate::config::{ConfigError, Origin, Period, Problem, Site};
+
+/// Checks the settings as a whole, and the files that they name if `files` says
+/// so. Everything that is wrong is found.
+///
+/// Keys in `unread` were set to something that could not be read. Their defaults
+/// stand for them, so what is wrong only because of that is not said.
+pub(crate) fn check(site: &Site, files: bool, unread: bool) -> Vec<ConfigError> {
+    let mut checks = Checks { site, found: Vec::new() };
+    checks.numbers();
+    checks.platforms();
+    checks.tls();
+    checks.outside();
+    if files {
+        checks.files();
+    }
+    if unread {
+        checks.found.retain(|error| {
+            !matches!(error, ConfigError::Invalid { origin: Origin::BuiltIn, .. })
+                && !matches!(error, ConfigError::Invalid { problem: Problem::Missing, .. })
+        });
+    }
+    checks.found
+}
+
+/// The problems found so far.
+struct Checks<'a> {
+    site: &'a Site,
+    found: Vec<ConfigError>,
+}
+
+impl Checks<'_> {
+    fn numbers(&mut self) {
+        let site = self.site;
+        for (key, number) in [
+            ("builds.max_running", site.builds.max_running),
+            ("builds.attempts", site.builds.attempts),
+            ("workers.local.slots", site.workers.local.slots),
+        ] {
+            self.require(number > 0, Problem::OutOfRange, key, "it must be at least 1");
+        }
+        for (key, period) in [
+            ("service.shutdown_grace", site.service.shutdown_grace),
+            ("git.timeout", site.git.timeout),
+            ("builds.time", site.builds.time),
+            ("builds.queue_deadline", site.builds.queue_deadline),
+            ("workers.reattach_window", site.workers.reattach_window),
+            ("workers.heartbeat_interval", site.workers.heartbeat_interval),
+        ] {
+            let holds = period > Period::from_secs(0);
+            self.require(holds, Problem::OutOfRange, key, "it must be longer than nothing");
+        }
+        for (key, size) in [
+            ("builds.memory", site.builds.memory),
+            ("builds.max_context", Some(site.builds.max_context)),
+            ("builds.max_image", Some(site.builds.max_image)),
+            ("builds.log_limit", Some(site.builds.log_limit)),
+            ("artifacts.max_size", Some(site.artifacts.max_size)),
+        ] {
+            let holds = size.is_none_or(|size| size.bytes() > 0);
+            self.require(holds, Problem::OutOfRange, key, "it must be larger than nothing");
+        }
+        // A record can have 64 KiB; a smaller window could never let one pass.
+        self.require(
+            site.workers.log_window.bytes() >= common::log::MAX_RECORD_BYTES as u64,
+            Problem::OutOfRange,
+            "workers.log_window",
+            "it must be at least 64KiB, the size of the largest log record",
+        );
+        let (interval, timeout) =
+            (site.workers.heartbeat_interval.duration(), site.workers.heartbeat_timeout.duration());
+        self.require(
+            timeout >= interval.saturating_mul(2),
+            Problem::OutOfRange,
+            "workers.heartbeat_timeout",
+            "it must be at least twice workers.heartbeat_interval, so that one late heartbeat is no loss",
+        );
+    }
+
+    fn platforms(&mut self) {
+        let site = self.site;
+        let table = site.platform_table();
+        for (platform, setting) in &site.platforms {
+            let key = format!("platforms.{platform}");
+            if let Err(error) = table.architecture(platform) {
+                self.invalid(Problem::UnknownPlatform, &key, format!("{error}; name its 'architecture'"));
+            }
+            self.require(
+                setting.variant.is_none() || setting.architecture.is_some(),
+                Problem::Missing,
+                &key,
+                "a 'variant' needs its 'architecture' beside it",
+            );
+        }
+        for (platform, pools) in &site.pools {
+            let key = format!("pools.{platform}");
+            if let Err(error) = table.architecture(platform) {
+                self.invalid(Problem::UnknownPlatform, &key, error.to_string());
+            }
+            for (position, pool) in pools.iter().enumerate() {
+                let twice = pools[..position].iter().any(|other| other.name == pool.name);
+                self.require(!twice, Problem::Duplicate, &key, &format!("'{}' is listed twice", pool.name));
+            }
+        }
+        self.require(
+            !site.default_platforms.is_empty(),
+            Problem::Missing,
+            "default_platforms",
+            "a build that names no platform needs at least one",
+        );
+        self.known("default_platforms", &site.default_platforms);
+        self.known("workers.local.platforms", &site.workers.local.platforms);
+    }
+
+    fn known(&mut self, key: &str, platforms: &[Platform]) {
+        let table = self.site.platform_table();
+        for platform in platforms {
+            if let Err(error) = table.architecture(platform) {
+                self.invalid(Problem::UnknownPlatform, key, error.to_string());
+            } else if !self.site.is_enabled(platform) {
+                let reason = format!("platform {platform} is disabled under 'platforms'");
+                self.invalid(Problem::DisabledPlatform, key, reason);
+            }
+        }
+    }
+
+    fn tls(&mut self) {
+        let tls = &self.site.service.tls;
+        match (&tls.certificate_file, &tls.key_file) {
+            (Some(_), None) => self.invalid(
+                Problem::Missing,
+                "service.tls.certificate_file",
+                "service.tls.key_file is missing",
+            ),
+            (None, Some(_)) => self.invalid(
+                Problem::Missing,
+                "service.tls.key_file",
+                "service.tls.certificate_file is missing",
+            ),
+            (None, None) if self.site.service.listen.is_https() => self.invalid(
+                Problem::Missing,
+                "service.listen",
+                "https needs service.tls.certificate_file and service.tls.key_file",
+            ),
+            // Local workers dial the service's own address, without TLS.
+            (Some(_), Some(_)) => self.require(
+                self.site.workers.local.platforms.is_empty(),
+                Problem::Contradiction,
+                "workers.local.platforms",
+                "local workers cannot be used together with service.tls; \
+                 start workers of their own, with https:// and --ca-file",
+            ),
+            (None, None) => {}
+        }
+    }
+
+    fn require(&mut self, holds: bool, problem: Problem, key: &str, reason: &str) {
+        if !holds {
+            self.invalid(problem, key, reason);
+        }
+    }
+
+    fn invalid(&mut self, problem: Problem, key: &str, reason: impl Into<String>) {
+        let origin = self.site.origins().of(key).clone();
+        self.found.push(ConfigError::Invalid { problem, key: key.to_owned(), origin, reason: reason.into() });
+    }
+}

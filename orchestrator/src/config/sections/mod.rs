@@ -1,0 +1,12 @@
+//! The sections of the configuration, each with its keys, their types, defaults
+//! and meanings.
+
+mod image;
+mod outside;
+mod parts;
+mod service;
+
+pub use image::{Artifacts, Labels, Policy, Publication, Repositories};
+pub use outside::{Composes, Git, KojiSetting, Mail, OpenShift, SigningIntent, UnrecordedBuilds};
+pub use parts::{PlatformSetting, Pool, RegistrySetting};
+pub use service::{Builds, LocalWorkers, Service, State, Tls, Workers};
