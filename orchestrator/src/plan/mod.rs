@@ -60,7 +60,6 @@ pub use parent_digests::{DigestVerdict, PinnedDigests, RecordedDigests};
 pub use release::{ChooseRelease, ReleaseChoice, ReleaseLabels, ReleaseSource};
 pub use settings::FreezeSettings;
 pub use source::{FetchSource, ResolveSource};
-pub use tags::Tags;
 pub use target::{FindTarget, ReachKoji};
 pub use target_repository::FindTargetRepository;
 pub use tags::{TagInputs, Tags};

@@ -5,7 +5,7 @@
 //! mean themselves. Names of options are in lower case, for the programs that
 //! these files were made for do not tell the cases apart.
 
-use ini::{Ini, ParseOption};
+use configparser::ini::Ini;
 
 /// A section and its options, in the order of the file. Where one is set twice,
 /// the last value counts.
@@ -24,13 +24,8 @@ pub enum IniError {
     #[error("it is not UTF-8: {0}")]
     NotText(std::str::Utf8Error),
     /// A line that is neither a section nor an option.
-    #[error("line {line}: {reason}")]
-    Syntax {
-        /// The line, from 1.
-        line: usize,
-        /// What was expected.
-        reason: String,
-    },
+    #[error("{0}")]
+    Syntax(String),
 }
 
 impl Section {
@@ -54,28 +49,22 @@ impl Section {
 /// See [`IniError`].
 pub fn read(text: &[u8]) -> Result<Vec<Section>, IniError> {
     let text = std::str::from_utf8(text).map_err(IniError::NotText)?;
-    let option = ParseOption {
-        enabled_quote: false,
-        enabled_escape: false,
-        enabled_indented_mutiline_value: true,
-        ..ParseOption::default()
-    };
-    let ini = Ini::load_from_str_opt(text, option)
-        .map_err(|error| IniError::Syntax { line: error.line + 1, reason: error.msg.into_owned() })?;
+    let mut ini = Ini::new_cs();
+    ini.set_default_section("");
+    ini.set_comment_symbols(&['#', ';']);
+    ini.set_inline_comment_symbols(Some(&[]));
+    ini.set_multiline(true);
+    let read = ini.read(text.to_owned()).map_err(IniError::Syntax)?;
     let mut sections: Vec<Section> = Vec::new();
-    for (name, properties) in &ini {
-        let name = name.unwrap_or_default();
-        if name.is_empty() && properties.is_empty() {
-            continue;
+    for (name, options) in read {
+        let mut section = Section { name, options: Vec::new() };
+        for (option, value) in options {
+            let value = value
+                .ok_or_else(|| IniError::Syntax(format!("'{option}' has no value; write '{option} ='")))?;
+            section.set(&option.to_lowercase(), &value);
         }
-        let index = sections.iter().position(|section| section.name == name).unwrap_or_else(|| {
-            sections.push(Section { name: name.to_owned(), options: Vec::new() });
-            sections.len() - 1
-        });
-        if let Some(section) = sections.get_mut(index) {
-            for (option, value) in properties {
-                section.set(&option.to_lowercase(), value);
-            }
+        if !section.name.is_empty() || !section.options.is_empty() {
+            sections.push(section);
         }
     }
     Ok(sections)
@@ -112,8 +101,8 @@ name = last
     }
 
     #[test]
-    fn mistakes_have_lines() {
-        assert!(matches!(read(b"[a]\nx = 1\nnonsense\n"), Err(IniError::Syntax { .. })));
+    fn mistakes_are_told() {
+        assert!(matches!(read(b"[a]\nx = 1\nnonsense\n"), Err(IniError::Syntax(_))));
         assert!(matches!(read(b"\xff"), Err(IniError::NotText(_))));
         assert_eq!(read(b""), Ok(Vec::new()));
     }
