@@ -74,6 +74,7 @@ impl BuildServices {
             layout_root: shared.layout_root.clone(),
             reach: Reach::Everything,
             narrator: Arc::new(narrator),
+            shutdown: shared.shutdown.clone(),
         };
         Self { shared, stamp, planning }
     }

@@ -102,6 +102,12 @@ impl Site {
         self
     }
 
+    /// The same site with other settings, and the origins of these.
+    #[must_use]
+    pub fn with_settings(&self, settings: Settings) -> Self {
+        Self { settings, ..self.clone() }
+    }
+
     /// Every key there is, with its meaning.
     pub fn keys() -> Vec<Key> {
         let mut keys = Vec::new();

@@ -41,6 +41,9 @@ pub enum ExtraFileContent {
     Text(String),
     /// An artifact. It is fetched again when it is gone.
     Artifact(FetchedArtifact),
+    /// The file system of one platform, made by Koji. It is fetched again when it
+    /// is gone.
+    Filesystem(FilesystemFile),
     /// A file that the sources command left.
     Source {
         /// What it is, hexadecimal.
@@ -60,6 +63,16 @@ impl From<&FetchedArtifact> for ExtraFileRecord {
     }
 }
 
+impl From<&FilesystemFile> for ExtraFileRecord {
+    fn from(file: &FilesystemFile) -> Self {
+        Self {
+            path: file.path_in_context.clone(),
+            executable: false,
+            content: ExtraFileContent::Filesystem(file.clone()),
+        }
+    }
+}
+
 impl ExtraFileRecord {
     /// The file itself, which is fetched again if need be.
     async fn file(&self, services: &PlanServices) -> Result<ExtraFile, Failure> {
@@ -70,6 +83,14 @@ impl ExtraFileRecord {
                 size: artifact.size,
                 sha256: artifact.sha256.clone(),
             },
+            ExtraFileContent::Filesystem(file) => {
+                file.ensure(services).await?;
+                ExtraContent::File {
+                    path: file.path(&services.directory),
+                    size: file.size,
+                    sha256: file.digest.hex().to_owned(),
+                }
+            }
             ExtraFileContent::Source { sha256, size } => ExtraContent::File {
                 path: services.directory.join(sources::DIRECTORY).join(sha256),
                 size: *size,

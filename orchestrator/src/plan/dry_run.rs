@@ -3,14 +3,24 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use common::{image::Tag, request::BuildRequest};
+use common::{
+    failure::Failure,
+    flow::{Flow, event::EventKind, journal::MemoryJournal},
+    image::Tag,
+    names::BuildId,
+    request::BuildRequest,
+};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::Draft;
+use super::{
+    Draft, Notice,
+    decide::{Asked, draft},
+};
 use crate::{
     config::Site,
     outside::Outside,
-    services::{LayoutRoot, Narrator, Reach},
+    services::{BuildStamp, LayoutRoot, Narrator, PlanServices, Reach},
 };
 
 /// What a dry run is about.
@@ -35,4 +45,44 @@ pub struct DryRun {
     pub narrator: Arc<dyn Narrator>,
     /// Ends it.
     pub cancel: CancellationToken,
+}
+
+/// Says nothing to anybody.
+pub struct Silence;
+
+#[async_trait::async_trait]
+impl Narrator for Silence {
+    async fn say(&self, _: &str, _: &str) {}
+}
+
+/// Plans, and changes nothing anywhere.
+///
+/// # Errors
+/// It was stopped. What is wrong with the build is part of the draft.
+pub async fn dry_run(what: DryRun) -> Result<Draft, Failure> {
+    let stamp = BuildStamp { build: BuildId::new(), created_at: Timestamp::now() };
+    let services = PlanServices {
+        site: what.site,
+        outside: what.outside,
+        stamp,
+        directory: what.directory,
+        layout_root: what.layout_root,
+        reach: if what.reach == Reach::Nothing { Reach::Nothing } else { Reach::Questions },
+        narrator: what.narrator,
+        shutdown: what.cancel.clone(),
+    };
+    let journal = MemoryJournal::default();
+    let flow = Flow::new(&services, &journal, what.cancel);
+    let asked = Asked {
+        request: &what.request,
+        assumed_parent: what.assumed_parent.as_deref(),
+        unique_tag: what.unique_tag.as_ref(),
+    };
+    let mut draft = Box::pin(draft(&flow, asked)).await?;
+    for event in journal.events() {
+        if let EventKind::Warning { code, message } = event {
+            draft.notices.push(Notice { code, text: message });
+        }
+    }
+    Ok(draft)
 }

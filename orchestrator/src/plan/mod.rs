@@ -6,11 +6,14 @@
 //! Dockerfiles) is a pure function and no step.
 
 pub mod artifacts;
+pub mod catalogue;
 pub mod composes;
 mod context;
 mod decide;
 mod destinations;
 mod draft;
+mod facts;
+mod policy;
 mod dry_run;
 mod parents;
 mod platforms;
@@ -40,13 +43,14 @@ mod target_repository;
 mod value;
 
 pub use context::{ExtraFileContent, ExtraFileRecord, MakeContext};
-pub use decide::decide;
+pub use decide::{Asked, decide, draft};
 pub use destinations::CheckDestinations;
 pub use draft::{
     Decision, Draft, Execution, Notice, PlannedFile, PlannedLabel, PlannedPlatform, PlannedStep,
     PlannedWorkOrder, Reason, Said, Verdict,
 };
-pub use dry_run::DryRun;
+pub use dry_run::{DryRun, Silence, dry_run};
+pub use facts::{Facts, is_koji_filesystem};
 pub use parents::{BaseImage, PinParents, PinnedParents, PinnedPlatform};
 pub use platforms::{SelectPlatforms, SelectedPlatform, Selection};
 pub use rebuild::{NoteRebuild, Rebuild, source_of_rebuild};
@@ -58,8 +62,9 @@ pub use inject_parent::{InjectParent, InjectedParent};
 pub use parent_build::{FindParentBuild, ParentBuild, ParentWait, parent_nvr};
 pub use parent_digests::{DigestVerdict, PinnedDigests, RecordedDigests};
 pub use release::{ChooseRelease, ReleaseChoice, ReleaseLabels, ReleaseSource};
-pub use settings::FreezeSettings;
+pub use settings::{FreezeSettings, FrozenSettings};
 pub use source::{FetchSource, ResolveSource};
+pub use crate::outside::KojiReach;
 pub use target::{FindTarget, ReachKoji};
 pub use target_repository::FindTargetRepository;
 pub use tags::{TagInputs, Tags};

@@ -29,8 +29,16 @@ pub struct Plan {
     pub dockerfile_path: String,
     /// Values for ARG instructions.
     pub build_args: BTreeMap<String, String>,
-    /// Labels that the engine sets on the image.
-    pub labels: BTreeMap<String, String>,
+    /// The label that each worker sets to the name of its host.
+    pub host_label: Option<String>,
+    /// The version that the image's labels say.
+    pub version: Option<String>,
+    /// The release that they say.
+    pub release: Option<String>,
+    /// Labels that may differ from platform to platform.
+    pub labels_may_differ: Vec<String>,
+    /// The image stream that follows the image.
+    pub image_stream: Option<String>,
     /// Bounds on each platform's build.
     pub limits: Limits,
     /// How long a work order may wait for a worker.
@@ -45,6 +53,15 @@ pub struct Plan {
     pub tags: Tags,
     /// Where the image goes.
     pub targets: Vec<Target>,
+    /// Every step there is, and whether it runs.
+    pub steps: Vec<PlannedStep>,
+}
+
+impl Plan {
+    /// Whether a step runs; if not, why.
+    pub fn reason_against(&self, step: &str) -> Option<&Reason> {
+        self.steps.iter().find(|planned| planned.name == step).and_then(|planned| planned.reason.as_ref())
+    }
 }
 
 /// What is particular to one platform.

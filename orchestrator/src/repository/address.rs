@@ -43,6 +43,13 @@ pub(super) struct Address {
     pub path: String,
 }
 
+/// The host of a repository. `None` for one on this machine, and for an address
+/// that is none.
+pub fn remote_host(uri: &str) -> Option<String> {
+    let address = Address::parse(uri).ok()?;
+    (!address.is_local()).then_some(address.host)
+}
+
 impl Address {
     /// Checks an address.
     pub(super) fn parse(uri: &str) -> Result<Self, SourceError> {

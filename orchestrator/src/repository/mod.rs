@@ -41,6 +41,7 @@ pub mod source;
 mod strict;
 pub mod tree;
 
+pub use address::remote_host;
 pub use error::SourceError;
 pub use fetch::fetch;
 pub use source::{CommitId, GitAccess, ResolvedSource, resolve};

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Site,
+    config::{Settings, Site},
     outside::Outside,
     repository::{self, ResolvedSource, SourceTree},
 };
@@ -79,6 +79,7 @@ pub trait Narrator: Send + Sync {
 }
 
 /// The services of one planning.
+#[derive(Clone)]
 pub struct PlanServices {
     /// The site's settings, with their origins.
     pub site: Arc<Site>,
@@ -94,6 +95,8 @@ pub struct PlanServices {
     pub reach: Reach,
     /// Where it tells what it finds.
     pub narrator: Arc<dyn Narrator>,
+    /// Fires when this process ends; the build then waits for the next one.
+    pub shutdown: CancellationToken,
 }
 
 impl PlanServices {
@@ -114,6 +117,13 @@ impl PlanServices {
     ) -> Result<SourceTree, Failure> {
         let directory = self.directory.join("source.git");
         Ok(repository::fetch(&self.outside.git, source, resolved, &directory, cancel).await?)
+    }
+
+    /// The same services with other settings. What is connected already stays
+    /// connected.
+    #[must_use]
+    pub fn with_settings(&self, settings: Settings) -> Self {
+        Self { site: Arc::new(self.site.with_settings(settings)), ..self.clone() }
     }
 
     /// Tells the user a line.

@@ -1,7 +1,10 @@
 //! Why steps apply or do not: pure questions to the [`Facts`].
 
 use super::Answer;
-use crate::plan::{Facts, KojiReach};
+use crate::{
+    outside::KojiCapability,
+    plan::{Facts, KojiReach},
+};
 
 pub(super) fn always(_: &Facts<'_>) -> Answer {
     Answer::Runs
@@ -43,12 +46,11 @@ fn koji(facts: &Facts<'_>) -> Answer {
 }
 
 /// Whether Koji's bridge can do one thing.
-fn koji_can(facts: &Facts<'_>, capability: &str, what: &str) -> Answer {
+fn koji_can(facts: &Facts<'_>, capability: KojiCapability) -> Answer {
     match (koji(facts), facts.koji) {
-        (Answer::Runs, KojiReach::Serving { capabilities })
-            if !capabilities.iter().any(|offered| offered == capability) =>
-        {
-            Answer::skipped("koji.not_offered", format!("this koji-bridge does not offer to {what}"))
+        (Answer::Runs, KojiReach::Serving { bridge }) if !bridge.capabilities.contains(&capability) => {
+            let sentence = format!("koji-bridge and this version have no '{capability}' in common");
+            Answer::skipped("koji.not_offered", sentence)
         }
         (answer, _) => answer,
     }
@@ -66,7 +68,7 @@ pub(super) fn koji_target(facts: &Facts<'_>) -> Answer {
     if facts.request.target.is_none() {
         return Answer::skipped("koji.no_target", "the request names no Koji target");
     }
-    koji_can(facts, "targets", "look up targets")
+    koji_can(facts, KojiCapability::Targets)
 }
 
 pub(super) fn reach_koji(facts: &Facts<'_>) -> Answer {
@@ -92,14 +94,14 @@ pub(super) fn filesystem(facts: &Facts<'_>) -> Answer {
         let sentence = "the Dockerfile does not begin with FROM koji/image-build";
         return Answer::skipped("filesystem.not_asked_for", sentence);
     }
-    koji_can(facts, "image_tasks", "make file systems")
+    koji_can(facts, KojiCapability::ImageTasks)
 }
 
 pub(super) fn inject_parent(facts: &Facts<'_>) -> Answer {
     if facts.request.parent_build.is_none() {
         return Answer::skipped("parent_build.not_asked_for", "the request names no Koji build to build upon");
     }
-    koji_can(facts, "builds", "look up builds")
+    koji_can(facts, KojiCapability::Builds)
 }
 
 pub(super) fn parent_build(facts: &Facts<'_>) -> Answer {
@@ -108,7 +110,7 @@ pub(super) fn parent_build(facts: &Facts<'_>) -> Answer {
             let sentence = "the image begins with a file system that Koji makes, which is no build";
             return Answer::skipped("parent_build.no_parent", sentence);
         }
-        koji_can(facts, "builds", "look up builds")
+        koji_can(facts, KojiCapability::Builds)
     })
 }
 
@@ -164,7 +166,7 @@ pub(super) fn target_repository(facts: &Facts<'_>) -> Answer {
     if facts.request.target.is_none() {
         return Answer::skipped("koji.no_target", "the request names no Koji target");
     }
-    koji_can(facts, "repositories", "look up repositories")
+    koji_can(facts, KojiCapability::Repositories)
 }
 
 pub(super) fn repositories(facts: &Facts<'_>) -> Answer {
@@ -193,7 +195,7 @@ pub(super) fn image_stream(facts: &Facts<'_>) -> Answer {
 }
 
 pub(super) fn record_build(facts: &Facts<'_>) -> Answer {
-    unless_scratch(facts, "is not recorded in Koji", || koji_can(facts, "import", "import builds"))
+    unless_scratch(facts, "is not recorded in Koji", || koji_can(facts, KojiCapability::Import))
 }
 
 pub(super) fn tag_build(facts: &Facts<'_>) -> Answer {
@@ -201,7 +203,7 @@ pub(super) fn tag_build(facts: &Facts<'_>) -> Answer {
         if facts.request.target.is_none() {
             return Answer::skipped("koji.no_target", "the request names no Koji target");
         }
-        koji_can(facts, "tag", "tag builds")
+        koji_can(facts, KojiCapability::Tag)
     })
 }
 

@@ -1,0 +1,304 @@
+//! What each platform's image will be: labels, scope, final Dockerfile, work
+//! order.
+
+use std::collections::BTreeMap;
+
+use common::{
+    failure::Failure,
+    flow::Flow,
+    image::Digest,
+    names::WorkOrderId,
+};
+
+use super::{
+    Problems,
+    contents::Contents,
+    pure::{CheckScope, SettleLabels, WriteDockerfiles},
+    source::Read,
+};
+use crate::{
+    config::Site,
+    plan::{
+        BaseImage, Draft, ExtraFileContent, ExtraFileRecord, Facts, FilesystemFile, Notice, PinnedParents,
+        PlannedLabel, PlannedPlatform, PlannedWorkOrder, Said, SelectedPlatform, Verdict,
+        dockerfiles::{DockerfileInputs, FinalDockerfile, make_dockerfile},
+        labels::{
+            Automatic, BUILD_HOST, DISTRIBUTION_SCOPE, LabelInputs, LabelOrigin, LabelSource, SettledLabels,
+            settle_labels,
+        },
+        scope::{self, check_scope},
+    },
+    repository::dockerfile::{Arguments, Dockerfile},
+    services::PlanServices,
+};
+
+/// What the images are made from.
+pub(super) struct Inputs<'a> {
+    pub(super) flow: &'a Flow<'a, PlanServices>,
+    pub(super) facts: &'a Facts<'a>,
+    pub(super) read: Option<&'a Read>,
+    pub(super) platforms: &'a [SelectedPlatform],
+    pub(super) parents: &'a PinnedParents,
+    pub(super) release: Option<&'a str>,
+}
+
+/// Labels of the Dockerfile itself on the first platform: who says what this is.
+pub(super) fn own_labels(
+    facts: &Facts<'_>,
+    platforms: &[SelectedPlatform],
+    parents: &PinnedParents,
+) -> BTreeMap<String, String> {
+    let Some(repository) = facts.repository else { return BTreeMap::new() };
+    let Some(first) = platforms.first() else { return repository.labels.clone() };
+    let arguments = arguments(facts, first, base_of(parents, 0));
+    Dockerfile::parse(repository.dockerfile.as_bytes())
+        .and_then(|dockerfile| dockerfile.labels(&arguments))
+        .unwrap_or_else(|_| repository.labels.clone())
+}
+
+fn base_of(parents: &PinnedParents, index: usize) -> Option<&BaseImage> {
+    parents.platforms.get(index).and_then(|platform| platform.base.as_ref())
+}
+
+fn arguments(facts: &Facts<'_>, selected: &SelectedPlatform, base: Option<&BaseImage>) -> Arguments {
+    let env = base.map(|base| base.env.clone()).unwrap_or_default();
+    Arguments::new(&facts.request.build_args).for_platform(&selected.architecture).with_parent_env(env)
+}
+
+impl Inputs<'_> {
+    /// The labels of each platform, in the order of the platforms; none when they
+    /// cannot be settled.
+    pub(super) async fn settle_labels(
+        &self,
+        found: &mut Problems,
+        draft: &mut Draft,
+    ) -> Result<Vec<SettledLabels>, Failure> {
+        let Some(read) = self.read else { return Ok(Vec::new()) };
+        let settled = self.settled(read);
+        let recorded = self.flow.run(SettleLabels::of(settled.as_ref())).await;
+        if found.take(recorded)?.is_none() {
+            return Ok(Vec::new());
+        }
+        let settled = settled.unwrap_or_default();
+        let site = &self.flow.services().site;
+        for (index, (selected, labels)) in self.platforms.iter().zip(&settled).enumerate() {
+            let parents = self.parents.platforms.get(index).map(|platform| platform.parents.clone());
+            let label = |(name, label): (&String, &super::super::labels::LabelValue)| {
+                let chain = label.chain.iter().map(|origin| said(name, origin, site)).collect();
+                (name.clone(), PlannedLabel { value: label.value.clone(), chain })
+            };
+            draft.platforms.push(PlannedPlatform {
+                platform: selected.platform.clone(),
+                architecture: selected.architecture.clone(),
+                parents: parents.unwrap_or_default(),
+                labels: labels.effective.iter().map(label).collect(),
+                dockerfile: None,
+                dockerfile_diff: None,
+                work_order: None,
+            });
+        }
+        Ok(settled)
+    }
+
+    fn settled(&self, read: &Read) -> Result<Vec<SettledLabels>, Failure> {
+        let dockerfile = Dockerfile::parse(read.facts.dockerfile.as_bytes())?;
+        let stamp = &self.flow.services().stamp;
+        let nothing = BTreeMap::new();
+        let address = without_secrets(&read.source.uri);
+        let of = |(index, selected): (usize, &SelectedPlatform)| {
+            let base = base_of(self.parents, index);
+            settle_labels(&LabelInputs {
+                site: &self.facts.settings.labels,
+                requested: &self.facts.request.labels,
+                release: self.release,
+                dockerfile: &dockerfile.labels(&arguments(self.facts, selected, base))?,
+                base: base.map_or(&nothing, |base| &base.labels),
+                automatic: Automatic {
+                    build_date: stamp.created_at,
+                    architecture: &selected.platform,
+                    vcs_type: "git",
+                    vcs_url: address.as_deref(),
+                    vcs_ref: read.resolved.commit.as_str(),
+                },
+            })
+        };
+        self.platforms.iter().enumerate().map(of).collect()
+    }
+
+    /// Compares the scope of each image with its parent's.
+    pub(super) async fn check_scope(
+        &self,
+        labels: &[SettledLabels],
+        found: &mut Problems,
+        draft: &mut Draft,
+    ) -> Result<(), Failure> {
+        if labels.is_empty() {
+            return Ok(());
+        }
+        let nothing = BTreeMap::new();
+        let each = labels.iter().enumerate().map(|(index, labels)| {
+            let base = base_of(self.parents, index).map_or(&nothing, |base| &base.labels);
+            check_scope(labels.value(DISTRIBUTION_SCOPE), base)
+        });
+        let verdicts: Result<Vec<scope::Verdict>, Failure> = each.collect();
+        draft.verdicts.push(match &verdicts {
+            Ok(verdicts) => verdict(verdicts.first()),
+            Err(failure) => {
+                Verdict { rule: failure.code.clone(), allowed: false, sentence: failure.message.clone() }
+            }
+        });
+        found.take(self.flow.run(CheckScope::of(verdicts.as_ref())).await)?;
+        Ok(())
+    }
+
+    /// Writes the final Dockerfiles, and tells which files they need in the
+    /// context, beside what was gathered.
+    pub(super) async fn write_dockerfiles(
+        &self,
+        labels: &[SettledLabels],
+        contents: &Contents,
+        filesystems: &[FilesystemFile],
+        found: &mut Problems,
+        draft: &mut Draft,
+    ) -> Result<Vec<ExtraFileRecord>, Failure> {
+        let mut extra = contents.extra.clone();
+        let Some(read) = self.read.filter(|_| !labels.is_empty()) else { return Ok(extra) };
+        // A dry run has no file systems; what FROM they replace stays as it is.
+        if self.facts.begins_with_koji_filesystem() && filesystems.is_empty() {
+            return Ok(extra);
+        }
+        let help = match self.help(read).await {
+            Ok(help) => help,
+            Err(failure) => {
+                found.take(Err::<(), _>(failure))?;
+                return Ok(extra);
+            }
+        };
+        let written = self.written(read, labels, contents, filesystems, help.as_deref());
+        let recorded = self.flow.run(WriteDockerfiles::of(written.as_ref())).await;
+        if found.take(recorded)?.is_none() {
+            return Ok(extra);
+        }
+        for (platform, written) in draft.platforms.iter_mut().zip(written.unwrap_or_default()) {
+            platform.dockerfile = Some(written.text);
+            platform.dockerfile_diff = Some(written.diff);
+            for notice in written.notices {
+                let notice = Notice::new(&notice.code, notice.text);
+                if !draft.notices.contains(&notice) {
+                    draft.notices.push(notice);
+                }
+            }
+            for file in written.extra_files {
+                let text = String::from_utf8_lossy(&file.content).into_owned();
+                let content = ExtraFileContent::Text(text);
+                extra.push(ExtraFileRecord { path: file.path, executable: false, content });
+            }
+        }
+        extra.extend(filesystems.iter().map(ExtraFileRecord::from));
+        Ok(extra)
+    }
+
+    fn written(
+        &self,
+        read: &Read,
+        labels: &[SettledLabels],
+        contents: &Contents,
+        filesystems: &[FilesystemFile],
+        help: Option<&[u8]>,
+    ) -> Result<Vec<FinalDockerfile>, Failure> {
+        let dockerfile = Dockerfile::parse(read.facts.dockerfile.as_bytes())?;
+        let build_date = self.flow.services().stamp.created_at;
+        let of = |(index, (selected, labels)): (usize, (&SelectedPlatform, &SettledLabels))| {
+            let base = base_of(self.parents, index);
+            let parents = self.parents.platforms.get(index).map_or(&[][..], |platform| &platform.parents);
+            let repositories: BTreeMap<String, Vec<u8>> = contents
+                .repositories(&selected.platform)
+                .map(|file| (file.name.clone(), file.content.clone().into_bytes()))
+                .collect();
+            make_dockerfile(&DockerfileInputs {
+                dockerfile: &dockerfile,
+                arguments: &arguments(self.facts, selected, base),
+                platform: &selected.platform,
+                parents,
+                filesystem: filesystems
+                    .iter()
+                    .find(|file| file.platform == selected.platform)
+                    .map(|file| file.path_in_context.as_str()),
+                labels,
+                help,
+                build_date,
+                repositories: &repositories,
+                inherited_user: base.map(|base| base.user.as_str()).filter(|user| !user.is_empty()),
+                release_env: read.facts.container.set_release_env.as_deref(),
+            })
+        };
+        self.platforms.iter().zip(labels).enumerate().map(of).collect()
+    }
+
+    /// The text of the help file.
+    async fn help(&self, read: &Read) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(name) = read.facts.has_help.clone() else { return Ok(None) };
+        let cancel = self.flow.cancel();
+        let tree = self.flow.services().source_tree(&read.source, &read.resolved, cancel).await?;
+        let text = tree.on_thread(move |tree| tree.read(&name)).await?;
+        Ok(text)
+    }
+
+    /// What each worker will get.
+    pub(super) fn plan_work_orders(&self, draft: &mut Draft) {
+        let build = &self.flow.services().stamp.build;
+        let settings = self.facts.settings;
+        for platform in &mut draft.platforms {
+            let Some(dockerfile) = &platform.dockerfile else { continue };
+            platform.work_order = Some(PlannedWorkOrder {
+                id: WorkOrderId::derive(build, &platform.platform, 1),
+                engine_platform: platform.architecture.engine_platform(),
+                dockerfile_digest: Digest::of(dockerfile.as_bytes()),
+                build_args: self.facts.request.build_args.clone(),
+                labels: BTreeMap::new(),
+                host_label: Some(BUILD_HOST.to_owned()),
+                limits: self.facts.request.limits.or(self.flow.services().site.limits()),
+                manifest_format: settings.publication.manifest_format,
+            });
+        }
+    }
+}
+
+fn verdict(first: Option<&scope::Verdict>) -> Verdict {
+    let sentence = match first {
+        Some(scope::Verdict::Allowed { image, base }) => {
+            format!("the image is {}, its parent {}", image.as_str(), base.as_str())
+        }
+        Some(scope::Verdict::NotCompared { reason, .. }) => reason.clone(),
+        None => "there is no image to look at".to_owned(),
+    };
+    Verdict { rule: "policy.distribution_scope".to_owned(), allowed: true, sentence }
+}
+
+/// Who had a say about a label, for people.
+fn said(name: &str, origin: &LabelOrigin, site: &Site) -> Said {
+    let setting = |key: String| format!("{}: {key}", site.origins().of(&key));
+    let from = match &origin.source {
+        LabelSource::Alias { of } => format!("the other spelling, {of}"),
+        LabelSource::Equal { to } => format!("must equal {to} ({})", setting("labels.equal".to_owned())),
+        LabelSource::InfoUrl => setting("labels.info_url".to_owned()),
+        LabelSource::Automatic => "found out about the build".to_owned(),
+        LabelSource::Release => "the chosen release".to_owned(),
+        LabelSource::Site => setting(format!("labels.set.{name}")),
+        LabelSource::Request => format!("request: labels.{name}"),
+        LabelSource::Dockerfile => "Dockerfile".to_owned(),
+        LabelSource::Base => "parent image".to_owned(),
+    };
+    Said { from, value: origin.value.clone() }
+}
+
+/// An address without user name and password. `None` for a directory of this
+/// machine, which means nothing to those who read the label.
+fn without_secrets(uri: &str) -> Option<String> {
+    crate::repository::remote_host(uri)?;
+    let Ok(mut url) = url::Url::parse(uri) else { return Some(uri.to_owned()) };
+    if url.password().is_some() && (url.set_password(None).is_err() || url.set_username("").is_err()) {
+        return None;
+    }
+    Some(url.into())
+}
