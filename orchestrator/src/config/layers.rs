@@ -9,6 +9,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use common::yaml::{self, Places};
 use schemars::SchemaGenerator;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -45,6 +46,18 @@ pub(crate) struct Document<'a> {
     pub(crate) file: &'a str,
     /// The text.
     pub(crate) text: &'a [u8],
+    /// Where its keys stand.
+    pub(crate) places: &'a Places,
+}
+
+impl Document<'_> {
+    /// What stands at a path. Looks only if the text says anything about it.
+    pub(crate) fn read<T: DeserializeOwned>(self, path: &[&str]) -> Result<Option<T>, String> {
+        if self.places.closest(&path.join(".")).is_none() {
+            return Ok(None);
+        }
+        yaml::read_at(self.file, self.text, path).map_err(|error| error.reason)
+    }
 }
 
 /// A group of settings, each of which any layer may set.
@@ -215,9 +228,9 @@ macro_rules! section {
             ) {
                 $({
                     let path = [path, &[stringify!($key)]].concat();
-                    match common::yaml::read_at::<$type>(document.file, document.text, &path) {
+                    match document.read::<$type>(&path) {
                         Ok(value) => patch.$key = value,
-                        Err(error) => bad.push((path.join("."), error.reason)),
+                        Err(reason) => bad.push((path.join("."), reason)),
                     }
                 })*
                 $({

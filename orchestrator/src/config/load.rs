@@ -174,11 +174,12 @@ fn read(path: &Path, text: &[u8], errors: &mut Vec<ConfigError>) -> FileLayer {
         return legacy::read(path, text, places, errors);
     }
     let file = path.display().to_string();
-    let layer = Layer::File { path: path.to_owned(), places, former: Default::default() };
+    let layer = Layer::File { path: path.to_owned(), places: places.clone(), former: Default::default() };
+    let places = &places;
     let patch = match yaml::read_at::<SettingsPatch>(&file, text, &[]) {
         Ok(patch) => patch.unwrap_or_default(),
         Err(error) => {
-            let document = Document { file: &file, text };
+            let document = Document { file: &file, text, places };
             let (patch, found) = read_what_can_be(document, &layer);
             if found.is_empty() {
                 errors.push(ConfigError::Yaml { path: path.to_owned(), reason: error.reason });
@@ -198,8 +199,7 @@ fn read_what_can_be(document: Document<'_>, layer: &Layer) -> (SettingsPatch, Ve
     if yaml::read_at::<serde::de::IgnoredAny>(document.file, document.text, &[]).is_err() {
         return (patch, Vec::new());
     }
-    let Layer::File { places, .. } = layer else { return (patch, Vec::new()) };
-    let mut found: Vec<ConfigError> = unknown_keys(&Site::schema(), places.paths())
+    let mut found: Vec<ConfigError> = unknown_keys(&Site::schema(), document.places.paths())
         .into_iter()
         .map(|unknown| {
             let successor = legacy::successor(&unknown.path).map(str::to_owned);

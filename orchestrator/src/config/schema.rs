@@ -152,21 +152,26 @@ pub(crate) struct UnknownKey {
     pub(crate) known: Vec<String>,
 }
 
-/// The paths that `schema` does not know; what is below such a path is left out.
+/// Unknown keys that are named at most.
+const MAX_UNKNOWN: usize = 100;
+
+/// The paths that `schema` does not know, up to a hundred; what is below such a
+/// path is left out.
 pub(crate) fn unknown_keys<'a>(schema: &Value, paths: impl Iterator<Item = &'a str>) -> Vec<UnknownKey> {
-    let mut unknown: Vec<UnknownKey> = Vec::new();
+    let mut unknown: BTreeMap<String, UnknownKey> = BTreeMap::new();
     for path in paths {
-        let below = |outer: &UnknownKey| {
-            path.strip_prefix(&outer.path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
-        if unknown.iter().any(below) {
+        if unknown.len() >= MAX_UNKNOWN {
+            break;
+        }
+        let mut outer = path.match_indices(['.', '[']).map(|(end, _)| &path[..end]);
+        if outer.any(|outer| unknown.contains_key(outer)) {
             continue;
         }
         if let Some(found) = unknown_key(schema, path) {
-            unknown.push(found);
+            unknown.insert(found.path.clone(), found);
         }
     }
-    unknown
+    unknown.into_values().collect()
 }
 
 fn unknown_key(schema: &Value, path: &str) -> Option<UnknownKey> {

@@ -260,9 +260,8 @@ fn read_one<T: DeserializeOwned>(
     key: &str,
     bad: &mut Vec<(String, String)>,
 ) -> Option<T> {
-    let read = common::yaml::read_at(document.file, document.text, &[key]);
-    read.unwrap_or_else(|error| {
-        bad.push((key.to_owned(), error.reason));
+    document.read(&[key]).unwrap_or_else(|reason| {
+        bad.push((key.to_owned(), reason));
         None
     })
 }

@@ -28,12 +28,12 @@ use form::Version1;
 /// is said.
 pub(crate) fn read(path: &Path, text: &[u8], places: Places, errors: &mut Vec<ConfigError>) -> FileLayer {
     let file = path.display().to_string();
-    let document = Document { file: &file, text };
+    let document = Document { file: &file, text, places: &places };
     let mut found = Vec::new();
     let form = match yaml::read_at::<Version1>(&file, text, &[]) {
         Ok(form) => form.unwrap_or_default(),
         Err(error) => {
-            let form = read_what_can_be(path, document, &places, &mut found);
+            let form = read_what_can_be(path, document, &mut found);
             if found.is_empty() {
                 found.push(ConfigError::Yaml { path: path.to_owned(), reason: error.reason });
             }
@@ -57,12 +57,8 @@ pub(crate) fn read(path: &Path, text: &[u8], places: Places, errors: &mut Vec<Co
 }
 
 /// The keys that can be read of a file that cannot be read as a whole.
-fn read_what_can_be(
-    path: &Path,
-    document: Document<'_>,
-    places: &Places,
-    found: &mut Vec<ConfigError>,
-) -> Version1 {
+fn read_what_can_be(path: &Path, document: Document<'_>, found: &mut Vec<ConfigError>) -> Version1 {
+    let places = document.places;
     if yaml::read_at::<serde::de::IgnoredAny>(document.file, document.text, &[]).is_err() {
         return Version1::default();
     }

@@ -259,3 +259,12 @@ fn a_missing_file_is_an_error() {
     let error = Site::load(&[PathBuf::from("/nonexistent/site.yaml")], [], &[]).unwrap_err().to_string();
     assert!(error.contains("/nonexistent/site.yaml"), "{error}");
 }
+
+#[test]
+fn a_file_of_nothing_but_unknown_keys_is_soon_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let text: String = (0..30_000).map(|number| format!("k{number}: {number}\n")).collect();
+    let file = write(directory.path(), "site.yaml", &text);
+    let errors = Site::load(&[file], [], &[]).unwrap_err();
+    assert_eq!(errors.problems.len(), 100);
+}
