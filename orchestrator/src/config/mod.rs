@@ -21,6 +21,7 @@ mod units;
 pub use error::ConfigError;
 pub use layers::{Key, Origin, Origins};
 pub use load::{ENVIRONMENT_PREFIX, FlagSetting};
+pub(crate) use nearest::nearest;
 pub use site::{
     Artifacts, Builds, Composes, Git, KojiSetting, Labels, LocalWorkers, Mail, OpenShift, PlatformSetting,
     Publication, RegistrySetting, Repositories, Service, Settings, SigningIntent, Site, State, Tls, Workers,

@@ -10,6 +10,8 @@ mod decide;
 mod destinations;
 mod draft;
 mod dry_run;
+pub mod explain;
+pub mod joints;
 mod parents;
 mod platforms;
 mod repository;

@@ -9,6 +9,7 @@ mod build;
 mod common;
 mod event;
 mod field;
+pub mod plan;
 mod status;
 mod time;
 mod worker;
