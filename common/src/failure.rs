@@ -176,12 +176,36 @@ impl Failure {
     pub const MAX_TEXT_BYTES: usize = 16 * 1024;
     /// Most causes of a failure once it was bounded.
     pub const MAX_CAUSES: usize = 16;
+    /// Most further problems of a failure once it was bounded.
+    pub const MAX_OTHERS: usize = 100;
+    /// Most bytes of text in all further problems together once it was bounded.
+    pub const MAX_OTHERS_BYTES: usize = 128 * 1024;
 
     /// The same failure, of a size that can be stored and sent whatever an
     /// engine, a registry or a worker had to say. What goes wrong is said at the
     /// beginning of a text or at its end, so the middle of a long one is left out.
+    /// Of further problems those are kept that fit.
     #[must_use]
     pub fn bounded(mut self) -> Self {
+        let mut room = Self::MAX_OTHERS_BYTES;
+        let others = std::mem::take(&mut self.others).into_iter().flat_map(Self::each);
+        let others = others.take(Self::MAX_OTHERS).map(Self::without_long_texts);
+        self.others = others
+            .take_while(|other| {
+                let left = room.checked_sub(other.text_bytes());
+                room = left.unwrap_or(room);
+                left.is_some()
+            })
+            .collect();
+        self.without_long_texts()
+    }
+
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.code, &self.message, &self.advice, &self.step];
+        texts.into_iter().chain(&self.causes).map(String::len).sum()
+    }
+
+    fn without_long_texts(mut self) -> Self {
         self.causes.truncate(Self::MAX_CAUSES);
         let texts = [&mut self.code, &mut self.message, &mut self.advice, &mut self.step];
         for text in texts.into_iter().chain(&mut self.causes) {

@@ -155,3 +155,28 @@ impl BuildRequest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What journals hold from the time before there were Koji, composes and
+    /// triggers in a request.
+    #[test]
+    fn a_request_of_an_older_version_is_still_read() {
+        let stored = r#"{"source":{"uri":"https://x/y","ref":"main"},"platforms":["x86_64"],"destinations":[],
+            "component":null,"target":null,"mode":{"isolated":{"release":"1.1"}},"release":null,"user":"mara",
+            "allow_local_parents":false,"build_args":{},"labels":{},"limits":{"memory_bytes":null,"time":null},
+            "failure_policy":null}"#;
+        let request: BuildRequest = serde_json::from_str(stored).unwrap();
+        let expected = BuildRequest {
+            platforms: vec!["x86_64".parse().unwrap()],
+            mode: BuildMode::Isolated { release: "1.1".into() },
+            user: "mara".into(),
+            ..BuildRequest::new("https://x/y", Some("main"))
+        };
+        assert_eq!(request, expected);
+        let again = serde_json::to_string(&request).unwrap();
+        assert_eq!(serde_json::from_str::<BuildRequest>(&again).unwrap(), expected);
+    }
+}

@@ -14,6 +14,7 @@ pub mod outside;
 pub mod plan;
 pub mod pool;
 pub mod repository;
+pub mod request;
 pub mod run;
 pub mod services;
 pub mod store;

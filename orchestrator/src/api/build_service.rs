@@ -22,6 +22,7 @@ use super::{Access, plans::Plans, store_status, streams};
 use crate::{
     plan::ResolveSource,
     repository::ResolvedSource,
+    request::validate,
     services::{PlanServices, Services},
     store::ListQuery,
     supervisor::Supervisor,
@@ -61,18 +62,21 @@ impl BuildApi {
         }
     }
 
-    /// What can be known to be wrong before anything is stored.
+    /// What can be known to be wrong before anything is stored, all of it.
     fn check(&self, request: &BuildRequest) -> Result<(), Failure> {
+        let rules = validate::check(request).into_iter();
+        let platforms = request.platforms.iter().filter_map(|platform| self.check_platform(platform).err());
+        Failure::all(rules.chain(platforms)).map_or(Ok(()), Err)
+    }
+
+    fn check_platform(&self, platform: &Platform) -> Result<(), Failure> {
         let unknown =
             |error: &ParseError| Failure::from_error(FailureClass::User, "plan.unknown_platform", error);
-        let table = self.services.site.platform_table();
-        for platform in &request.platforms {
-            table.architecture(platform).map_err(|error| unknown(&error))?;
-            if !self.services.site.is_enabled(platform) {
-                let message = format!("the site does not build for {platform}");
-                return Err(Failure::new(FailureClass::Policy, "plan.platform_disabled", message)
-                    .with_advice("leave the platform out, or enable it under 'platforms'"));
-            }
+        self.services.site.platform_table().architecture(platform).map_err(|error| unknown(&error))?;
+        if !self.services.site.is_enabled(platform) {
+            let message = format!("the site does not build for {platform}");
+            return Err(Failure::new(FailureClass::Policy, "plan.platform_disabled", message)
+                .with_advice("leave the platform out, or enable it under 'platforms'"));
         }
         Ok(())
     }

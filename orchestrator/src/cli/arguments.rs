@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::{
     destination::Destination,
     flow::state::BuildState,
+    image::ImageReference,
     names::Component,
     platform::Platform,
     service::{ServiceAddress, telemetry::LogFormat},
@@ -65,8 +66,13 @@ pub(crate) struct BuildArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RequestArguments {
     /// Git repository: an http(s), ssh, git or file URL, or HOST:PATH.
-    #[arg(value_name = "GIT_URI")]
-    pub(crate) uri: String,
+    #[arg(value_name = "GIT_URI", required_unless_present = "from_env")]
+    pub(crate) uri: Option<String>,
+    /// Take the request from the environment of a captured pod of OSBS, and its
+    /// REACTOR_CONFIG as a layer of the site's configuration. Of the flags that
+    /// say what to build only --to and --platform go with it.
+    #[arg(long, conflicts_with_all = WHAT_TO_BUILD)]
+    pub(crate) from_env: bool,
     /// Branch, tag or commit; the remote's default branch without it.
     #[arg(long = "ref", value_name = "REF")]
     pub(crate) reference: Option<String>,
@@ -95,6 +101,40 @@ pub(crate) struct RequestArguments {
     /// On whose behalf; without it the name of the user who calls.
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
+    /// The Koji task that asks for the build.
+    #[arg(long, value_name = "TASK", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) koji_task: Option<u64>,
+    /// The branch that the commit is on, for records.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Option<String>,
+    /// Repository file (.repo) for package installation. May be given several times.
+    #[arg(long = "repo-url", value_name = "URL")]
+    pub(crate) repository_urls: Vec<String>,
+    /// Compose that exists already. May be given several times.
+    #[arg(long = "compose-id", value_name = "N", value_delimiter = ',',
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) composes: Vec<u64>,
+    /// Which signatures packages must have, by the site's name for it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) signing_intent: Option<String>,
+    /// Koji build to build upon instead of the FROM image: NVR or number.
+    #[arg(long, value_name = "BUILD")]
+    pub(crate) parent_build: Option<String>,
+    /// Koji image task whose file systems to build upon.
+    #[arg(long, value_name = "TASK", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) filesystem_task: Option<u64>,
+    /// Build a Flatpak.
+    #[arg(long)]
+    pub(crate) flatpak: bool,
+    /// Nobody asked: something that the image contains has changed.
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+    /// Image whose change caused the build, to be used instead of the FROM image.
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) triggered_by: Option<ImageReference>,
+    /// OpenShift image stream that follows the image.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) image_stream: Option<String>,
     /// Value for an ARG of the Dockerfile. May be given several times.
     #[arg(long = "build-arg", value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) build_args: Vec<(String, String)>,
@@ -120,6 +160,31 @@ pub(crate) struct RequestArguments {
     #[arg(long)]
     pub(crate) dump_request: bool,
 }
+
+/// Flags that a captured pod speaks for.
+const WHAT_TO_BUILD: [&str; 21] = [
+    "uri",
+    "reference",
+    "component",
+    "target",
+    "scratch",
+    "isolated",
+    "release",
+    "user",
+    "koji_task",
+    "branch",
+    "repository_urls",
+    "composes",
+    "signing_intent",
+    "parent_build",
+    "filesystem_task",
+    "flatpak",
+    "rebuild",
+    "triggered_by",
+    "image_stream",
+    "build_args",
+    "labels",
+];
 
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

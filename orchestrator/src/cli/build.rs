@@ -3,9 +3,7 @@
 //! submits the build to it and watches it as anybody else would.
 
 use std::{
-    fs::Permissions,
     io,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -22,7 +20,7 @@ use crate::{
         error::CliError,
         exit::Exit,
         follow::Start,
-        json, request,
+        json, private_directory, request,
         signals::{self, Signal},
         view,
         watch::{OnSignal, Watched, watch},
@@ -32,13 +30,22 @@ use crate::{
 
 /// Runs the command.
 pub(crate) async fn run(arguments: BuildArguments, here: &mut CommandLine) -> Result<Exit, CliError> {
-    let request = request::from_flags(&arguments.request, here.user(), Some(&here.directory));
-    let submission = request::submission(request, "");
+    let asked = request::read(&arguments.request, here, Some(&here.directory))?;
+    let submission = request::submission(asked.request, "");
     if arguments.request.dump_request {
         here.output.line(&json::of(&submission).to_string());
         return Ok(Exit::Ok);
     }
-    let site = Site::load(&arguments.site.files, here.environment(), &[])?.or_layout_root(&here.directory);
+    // The directory goes away when the site was read from it.
+    let (files, captured) = match &asked.replay {
+        Some(replay) => {
+            request::tell_notes(replay, &mut here.output);
+            request::site_layers(replay, &arguments.site.files)?
+        }
+        None => (arguments.site.files.clone(), None),
+    };
+    let site = Site::load(&files, here.environment(), &[])?.or_layout_root(&here.directory);
+    drop(captured);
     telemetry::init(telemetry::LogFormat::Text, &arguments.log_filter)
         .map_err(|error| CliError::Usage(error.to_string()))?;
 
@@ -100,15 +107,6 @@ async fn stop_unless<T>(
     }
 }
 
-/// A temporary directory that nobody else can enter.
-fn private_directory(prefix: &str) -> Result<TempDir, CliError> {
-    tempfile::Builder::new()
-        .prefix(prefix)
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir()
-        .map_err(system("making a temporary directory"))
-}
-
 /// A socket in a directory that only this user can enter. Where its path would
 /// be too long for a socket, a port of the loopback interface.
 fn address(directory: &TempDir) -> ServiceAddress {
@@ -156,7 +154,7 @@ impl StateDirectory {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::{future::pending, os::unix::fs::PermissionsExt as _};
 
     use clap::Parser as _;
     use futures::stream;

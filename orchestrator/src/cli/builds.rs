@@ -47,11 +47,15 @@ impl ServerArguments {
 }
 
 async fn submit(arguments: &SubmitArguments, here: &mut CommandLine) -> Result<Exit, CliError> {
-    let request = request::from_flags(&arguments.request, here.user(), None);
-    let submission = request::submission(request, &arguments.idempotency_key);
+    let asked = request::read(&arguments.request, here, None)?;
+    let submission = request::submission(asked.request, &arguments.idempotency_key);
     if arguments.request.dump_request {
         here.output.line(&json::of(&submission).to_string());
         return Ok(Exit::Ok);
+    }
+    if let Some(replay) = &asked.replay {
+        request::tell_notes(replay, &mut here.output);
+        here.output.remark("note: the service has its own site configuration; REACTOR_CONFIG is not used.");
     }
     let client = arguments.server.client().await?;
     let build = client.submit(submission).await?;

@@ -1,6 +1,6 @@
 //! What can go wrong in a command, with what the person can do about it.
 
-use common::{ParseError, secret::SecretFileError, service::ConnectError};
+use common::{ParseError, failure::Failure, secret::SecretFileError, service::ConnectError};
 use tonic::{Code, Status};
 
 use crate::{app::AppError, cli::exit::Exit, config::ConfigError};
@@ -11,6 +11,9 @@ pub(crate) enum CliError {
     /// An argument is not what it should be.
     #[error("{0}")]
     Usage(String),
+    /// The request cannot be planned; every problem that it has.
+    #[error("{}", problems(.0))]
+    Request(Box<Failure>),
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -54,7 +57,7 @@ impl CliError {
     /// How the command ends.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Connect(ConnectError::NoPort(_)) => Exit::Usage,
+            Self::Usage(_) | Self::Request(_) | Self::Connect(ConnectError::NoPort(_)) => Exit::Usage,
             Self::Config(_) | Self::Secret(_) | Self::Connect(_) => Exit::Config,
             Self::Unreachable { .. } | Self::Start(_) => Exit::Unreachable,
             Self::Refused { status, .. } => Exit::of_refusal(status.code()),
@@ -66,6 +69,10 @@ impl CliError {
     pub(crate) fn advice(&self) -> Option<String> {
         match self {
             Self::Usage(_) => Some("`--help` shows what can be said".to_owned()),
+            // The advice of each problem stands beside it.
+            Self::Request(failure) => {
+                (failure.others.is_empty() && !failure.advice.is_empty()).then(|| failure.advice.clone())
+            }
             Self::Config(_) => {
                 Some("`orchestrator serve --print-config` shows the settings and who set them".to_owned())
             }
@@ -85,6 +92,19 @@ impl CliError {
             _ => false,
         }
     }
+}
+
+/// One problem in one line, several in a list.
+fn problems(failure: &Failure) -> String {
+    if failure.others.is_empty() {
+        return format!("{} [{}]", failure.message, failure.code);
+    }
+    let all = failure.clone().each();
+    let mut text = format!("the request has {} problems:", all.len());
+    for problem in all {
+        text.push_str(&format!("\n  {problem}"));
+    }
+    text
 }
 
 /// Exhaustive on purpose: a new code forces a decision.
@@ -155,6 +175,25 @@ mod tests {
             assert!(error.to_string().contains(text), "{error}");
             assert!(error.advice().unwrap().contains(advice), "{error}");
         }
+    }
+
+    #[test]
+    fn a_request_tells_all_its_problems() {
+        let problem = |code: &str| {
+            let failure = Failure::new(common::failure::FailureClass::User, code, "it is bad");
+            failure.with_advice("make it good")
+        };
+        let one = CliError::Request(Box::new(problem("request.a")));
+        assert_eq!((one.exit(), one.to_string().as_str()), (Exit::Usage, "it is bad [request.a]"));
+        assert_eq!(one.advice().unwrap(), "make it good");
+        let two = Failure::all([problem("request.a"), problem("request.b")]).unwrap();
+        let two = CliError::Request(Box::new(two));
+        assert_eq!(
+            two.to_string(),
+            "the request has 2 problems:\n  it is bad (make it good) [request.a]\n  it is bad (make it good) [request.b]"
+        );
+        assert_eq!(two.advice(), None);
+        assert!(!two.is_passing());
     }
 
     #[test]

@@ -24,10 +24,14 @@ mod view;
 mod watch;
 mod workers;
 
-use std::{error::Error as _, ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    error::Error as _, ffi::OsString, fs::Permissions, os::unix::fs::PermissionsExt as _, path::PathBuf,
+    process::ExitCode, time::Duration,
+};
 
 use clap::Parser as _;
 use futures::FutureExt as _;
+use tempfile::TempDir;
 
 use arguments::{Arguments, Command};
 use error::CliError;
@@ -80,6 +84,15 @@ impl CommandLine {
         let value = |wanted: &str| self.environment.iter().find(|(name, _)| name == wanted);
         value("USER").or_else(|| value("LOGNAME")).map_or("", |(_, value)| value)
     }
+}
+
+/// A temporary directory that nobody else can enter.
+fn private_directory(prefix: &str) -> Result<TempDir, CliError> {
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+        .map_err(|source| CliError::System { what: "making a temporary directory".to_owned(), source })
 }
 
 fn parse(arguments: impl IntoIterator<Item = OsString>, output: &mut Output) -> Result<Arguments, Exit> {

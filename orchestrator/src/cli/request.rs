@@ -1,22 +1,130 @@
-//! Makes the request of a build from the flags of the command line.
+//! Makes the request of a build from the flags of the command line, or from the
+//! environment of a captured pod, and holds it against the rules of requests.
 
-use std::path::Path;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use common::{
     destination::Destination,
+    failure::{Failure, FailureClass},
     request::{BuildMode, BuildRequest, FailurePolicy, Limits},
 };
 use proto::v1;
+use tempfile::TempDir;
 
-use crate::cli::arguments::RequestArguments;
+use crate::{
+    cli::{CommandLine, arguments::RequestArguments, error::CliError, output::Output},
+    request::{
+        replay::{Replay, from_environment},
+        validate,
+    },
+};
+
+/// Name of the file that the site's configuration of a captured pod is in while
+/// it is read; its origin in messages.
+const SITE_FILE: &str = "REACTOR_CONFIG";
+
+/// What the person asks for, and how.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The request; it keeps the rules.
+    pub(crate) request: BuildRequest,
+    /// The captured pod that it comes from, if it comes from one.
+    pub(crate) replay: Option<Replay>,
+}
+
+/// The request that flags or environment describe. `here` is as in [`from_flags`].
+///
+/// # Errors
+/// The environment is not that of a pod that can be replayed, or the request
+/// breaks rules.
+pub(crate) fn read(
+    arguments: &RequestArguments,
+    command_line: &CommandLine,
+    here: Option<&Path>,
+) -> Result<Asked, CliError> {
+    let asked = if arguments.from_env {
+        let replay = replay(arguments, &command_line.environment().collect::<Vec<_>>(), here)?;
+        Asked { request: replay.request.clone(), replay: Some(replay) }
+    } else {
+        Asked { request: from_flags(arguments, command_line.user(), here), replay: None }
+    };
+    match Failure::all(validate::check(&asked.request)) {
+        Some(failure) => Err(CliError::Request(Box::new(failure))),
+        None => Ok(asked),
+    }
+}
+
+/// The replay of a captured pod, with what the flags add to it.
+///
+/// # Errors
+/// The environment is not that of a pod that can be replayed.
+pub(crate) fn replay(
+    arguments: &RequestArguments,
+    environment: &[(String, String)],
+    here: Option<&Path>,
+) -> Result<Replay, CliError> {
+    let mut replay = from_environment(environment).map_err(|failure| CliError::Request(Box::new(failure)))?;
+    let flags = from_flags(arguments, "", here);
+    let request = &mut replay.request;
+    request.destinations = flags.destinations;
+    if !flags.platforms.is_empty() {
+        request.platforms = flags.platforms;
+        replay.origins.insert("platforms".to_owned(), "flag --platform".to_owned());
+    }
+    request.limits = flags.limits;
+    request.allow_local_parents = flags.allow_local_parents;
+    request.failure_policy = flags.failure_policy;
+    Ok(replay)
+}
+
+/// The site's configuration of a captured pod, as the last of the files that the
+/// site is made of: above them, below the environment. The directory must stay
+/// until the files were read.
+///
+/// # Errors
+/// The pod had none and `files` are none either, or a private directory cannot
+/// be made.
+pub(crate) fn site_layers(
+    replay: &Replay,
+    files: &[PathBuf],
+) -> Result<(Vec<PathBuf>, Option<TempDir>), CliError> {
+    let mut files = files.to_vec();
+    let Some(yaml) = &replay.site_yaml else {
+        if !files.is_empty() {
+            return Ok((files, None));
+        }
+        let message = "the environment has no REACTOR_CONFIG, and no file takes its place";
+        let advice = "name the configuration that the pod had from its ConfigMap with --config";
+        let failure =
+            Failure::new(FailureClass::User, "request.replay_needs_site", message).with_advice(advice);
+        return Err(CliError::Request(Box::new(failure)));
+    };
+    let fail = |source: io::Error| CliError::System { what: format!("keeping {SITE_FILE}"), source };
+    let directory = super::private_directory("reactor-site-")?;
+    let file = directory.path().join(SITE_FILE);
+    std::fs::write(&file, yaml).map_err(fail)?;
+    files.push(file);
+    Ok((files, Some(directory)))
+}
+
+/// Tells what of a captured pod is not used.
+pub(crate) fn tell_notes(replay: &Replay, output: &mut Output) {
+    for note in &replay.notes {
+        output.remark(&format!("note: {note}"));
+    }
+}
 
 /// The request that the flags describe. `caller` is the name of the user who
 /// calls, for requests that name none. `here` is the current directory of a
 /// build in the foreground, which destinations and local repositories are
 /// relative to; a service elsewhere knows nothing of it.
 pub(crate) fn from_flags(arguments: &RequestArguments, caller: &str, here: Option<&Path>) -> BuildRequest {
-    let uri = here.and_then(|here| directory_url(here, &arguments.uri));
-    let uri = uri.as_deref().unwrap_or(&arguments.uri);
+    let named = arguments.uri.as_deref().unwrap_or_default();
+    let uri = here.and_then(|here| directory_url(here, named));
+    let uri = uri.as_deref().unwrap_or(named);
     let destinations = arguments.destinations.iter().map(|destination| match (destination, here) {
         (Destination::Layout { directory }, Some(here)) => {
             Destination::Layout { directory: here.join(directory) }
@@ -36,6 +144,17 @@ pub(crate) fn from_flags(arguments: &RequestArguments, caller: &str, here: Optio
         mode,
         release,
         user: arguments.user.clone().unwrap_or_else(|| caller.to_owned()),
+        koji_task: arguments.koji_task,
+        branch: arguments.branch.clone(),
+        repository_urls: arguments.repository_urls.clone(),
+        composes: arguments.composes.clone(),
+        signing_intent: arguments.signing_intent.clone(),
+        parent_build: arguments.parent_build.clone(),
+        filesystem_task: arguments.filesystem_task,
+        flatpak: arguments.flatpak,
+        rebuild: arguments.rebuild,
+        triggered_by: arguments.triggered_by.clone(),
+        image_stream: arguments.image_stream.clone(),
         allow_local_parents: arguments.allow_local_parents,
         build_args: arguments.build_args.iter().cloned().collect(),
         labels: arguments.labels.iter().cloned().collect(),
@@ -59,7 +178,7 @@ pub(crate) fn submission(request: BuildRequest, idempotency_key: &str) -> v1::Su
 
 /// A repository that is named by its directory, as a file URL.
 fn directory_url(here: &Path, uri: &str) -> Option<String> {
-    if uri.contains("://") {
+    if uri.is_empty() || uri.contains("://") {
         return None;
     }
     let directory = here.join(uri).canonicalize().ok().filter(|path| path.is_dir())?;
@@ -68,10 +187,16 @@ fn directory_url(here: &Path, uri: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use clap::Parser as _;
 
     use super::*;
-    use crate::cli::arguments::{Arguments, Command};
+    use crate::cli::{
+        arguments::{Arguments, Command},
+        exit::Exit,
+        output::kept,
+    };
 
     fn request(line: &str, here: Option<&Path>) -> BuildRequest {
         let words = ["orchestrator", "build"].into_iter().chain(line.split_whitespace());
@@ -92,7 +217,9 @@ mod tests {
         let request = request(
             "https://x/y --ref main --platform x86_64,aarch64 --platform s390x --to docker://r.example:5000/a/b \
              --component hello --target f44 --user mara --build-arg A=1=2 --label vendor= --memory 2GiB \
-             --time-limit 90m --allow-local-parents --fail-fast --release 7",
+             --time-limit 90m --allow-local-parents --fail-fast --release 7 --koji-task 6 --branch f44 \
+             --repo-url http://x/y --compose-id 1,2 --signing-intent release --parent-build 4711 \
+             --filesystem-task 9 --flatpak --rebuild --triggered-by r.example.org/a:1 --image-stream s",
             None,
         );
         assert_eq!(request.source.reference.as_deref(), Some("main"));
@@ -107,6 +234,91 @@ mod tests {
         assert!(request.allow_local_parents);
         assert_eq!(request.failure_policy, Some(FailurePolicy::StopOthers));
         assert_eq!((request.mode, request.release.as_deref()), (BuildMode::Normal, Some("7")));
+        assert_eq!((request.koji_task, request.filesystem_task), (Some(6), Some(9)));
+        assert_eq!((request.branch.as_deref(), request.image_stream.as_deref()), (Some("f44"), Some("s")));
+        assert_eq!((request.repository_urls, request.composes), (vec!["http://x/y".into()], vec![1, 2]));
+        assert_eq!(request.signing_intent.as_deref(), Some("release"));
+        assert_eq!(request.parent_build.as_deref(), Some("4711"));
+        assert!(request.flatpak && request.rebuild);
+        assert_eq!(request.triggered_by.unwrap().to_string(), "r.example.org/a:1");
+    }
+
+    const SEED_CONFIG: &str = include_str!("../../tests/seed/config.yaml");
+
+    fn asked(line: &str, changes: &[(&str, &str)]) -> Result<Asked, CliError> {
+        let mut environment = BTreeMap::from([
+            ("BUILD", "{}"),
+            ("SOURCE_URI", "git://git.example.org/hello"),
+            ("SOURCE_REF", "origin/osbs-box-demo"),
+            ("OUTPUT_IMAGE", "kojiadmin/hello:candidate-32571-20180425182951"),
+            ("REACTOR_CONFIG", SEED_CONFIG),
+            ("USER_PARAMS", include_str!("../../tests/seed/orchestrator-user-params.json")),
+            ("USER", "caller"),
+        ]);
+        environment.extend(changes.iter().copied());
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (output, ..) = kept::output();
+        let here = CommandLine { output, environment: environment.collect(), directory: "/here".into() };
+        let words = ["orchestrator", "build"].into_iter().chain(line.split_whitespace());
+        match Arguments::try_parse_from(words).unwrap().command {
+            Command::Build(build) => read(&build.request, &here, Some(&here.directory)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn code(error: CliError) -> String {
+        match error {
+            CliError::Request(failure) => failure.code,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_captured_pod_is_built_where_the_flags_say() {
+        let Asked { request, replay } = asked("--from-env", &[]).unwrap();
+        let replay = replay.unwrap();
+        assert_eq!(request, replay.request);
+        assert_eq!((request.user.as_str(), request.target.as_deref()), ("kojiadmin", Some("candidate")));
+        assert_eq!(request.destinations, []);
+        let line = "--from-env --to oci:out --platform s390x --memory 1GiB --fail-fast --allow-local-parents";
+        let Asked { request, replay } = asked(line, &[]).unwrap();
+        assert_eq!(request.destinations[0].to_string(), "oci:/here/out");
+        assert_eq!(request.platforms, ["s390x".parse().unwrap()]);
+        assert_eq!(replay.unwrap().origins["platforms"], "flag --platform");
+        assert_eq!(request.limits.memory_bytes, Some(1 << 30));
+        assert!(request.allow_local_parents && request.failure_policy == Some(FailurePolicy::StopOthers));
+    }
+
+    #[test]
+    fn wrong_requests_are_refused_before_anything_starts() {
+        for (line, changes, expected) in [
+            ("https://x/y --isolated --release 1", &[][..], "request.isolated_release_format"),
+            ("https://x/y --flatpak --repo-url ftp://x/y", &[], "request.repository_url_invalid"),
+            ("https://x/y --scratch --rebuild", &[], "request.kinds_exclusive"),
+            ("--from-env", &[("USER_PARAMS", r#"{"isolated": true}"#)], "request.isolated_needs_release"),
+            ("--from-env", &[("USER_PARAMS", "")], "request.replay_incomplete"),
+            ("--from-env", &[("SOURCE_REF", "a b")], "request.reference_invalid"),
+        ] {
+            let error = asked(line, changes).unwrap_err();
+            assert_eq!((error.exit(), code(error).as_str()), (Exit::Usage, expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_pods_configuration_is_a_layer_above_files() {
+        let replay = asked("--from-env", &[]).unwrap().replay.unwrap();
+        let named = [PathBuf::from("a.yaml")];
+        let (files, directory) = site_layers(&replay, &named).unwrap();
+        assert_eq!(files[0], named[0]);
+        assert_eq!((files.len(), files[1].file_name().unwrap().to_str().unwrap()), (2, SITE_FILE));
+        assert_eq!(std::fs::read_to_string(&files[1]).unwrap(), SEED_CONFIG);
+        drop(directory);
+        assert!(!files[1].exists());
+
+        // INP-5: a pod without REACTOR_CONFIG had no plan; a file can take its place here.
+        let replay = asked("--from-env", &[("REACTOR_CONFIG", "")]).unwrap().replay.unwrap();
+        assert_eq!(site_layers(&replay, &named).unwrap().0, named);
+        assert_eq!(code(site_layers(&replay, &[]).unwrap_err()), "request.replay_needs_site");
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod documented;
 mod error;
 mod layers;
 mod load;
-mod nearest;
+pub(crate) mod nearest;
 mod print;
 mod site;
 mod text;

@@ -14,7 +14,8 @@ use common::{
 use super::{
     BadField,
     field::{
-        MAX_TEXT, enumeration, line, line_if_any, map, message, messages, parsed, parsed_if_any, parsed_list,
+        MAX_ADDRESS, MAX_TEXT, enumeration, line, line_if_any, lines, list, map, message, messages, parsed,
+        parsed_if_any, parsed_list,
     },
     from_duration, to_duration, to_timestamp,
 };
@@ -47,6 +48,17 @@ impl From<BuildRequest> for v1::BuildRequest {
             labels: request.labels,
             limits: (request.limits != Limits::default()).then(|| request.limits.into()),
             failure_policy: failure_policy.into(),
+            koji_task: request.koji_task.unwrap_or_default(),
+            branch: request.branch.unwrap_or_default(),
+            repository_urls: request.repository_urls,
+            composes: request.composes,
+            signing_intent: request.signing_intent.unwrap_or_default(),
+            parent_build: request.parent_build.unwrap_or_default(),
+            filesystem_task: request.filesystem_task.unwrap_or_default(),
+            flatpak: request.flatpak,
+            rebuild: request.rebuild,
+            triggered_by: request.triggered_by.map(String::from).unwrap_or_default(),
+            image_stream: request.image_stream.unwrap_or_default(),
         }
     }
 }
@@ -59,10 +71,9 @@ impl TryFrom<v1::BuildRequest> for BuildRequest {
         let mode = match enumeration("mode", request.mode)? {
             v1::BuildMode::Unspecified | v1::BuildMode::Normal => BuildMode::Normal,
             v1::BuildMode::Scratch => BuildMode::Scratch,
-            v1::BuildMode::Isolated => match release.take() {
-                Some(release) => BuildMode::Isolated { release },
-                None => return Err(BadField::new("release", "an isolated build needs one")),
-            },
+            // A release that is missing is found where the rules of a request are
+            // checked, together with everything else that is wrong.
+            v1::BuildMode::Isolated => BuildMode::Isolated { release: release.take().unwrap_or_default() },
         };
         let failure_policy = match enumeration("failure_policy", request.failure_policy)? {
             v1::FailurePolicy::Unspecified => None,
@@ -83,9 +94,25 @@ impl TryFrom<v1::BuildRequest> for BuildRequest {
             labels: map("labels", request.labels)?,
             limits: limits(request.limits)?,
             failure_policy,
-            ..Self::new(&source.uri, source.reference.as_deref())
+            koji_task: number_if_any(request.koji_task),
+            branch: line_if_any("branch", request.branch, MAX_TEXT)?,
+            repository_urls: lines("repository_urls", request.repository_urls, MAX_ADDRESS)?,
+            composes: list("composes", request.composes)?,
+            signing_intent: line_if_any("signing_intent", request.signing_intent, MAX_TEXT)?,
+            parent_build: line_if_any("parent_build", request.parent_build, MAX_TEXT)?,
+            filesystem_task: number_if_any(request.filesystem_task),
+            flatpak: request.flatpak,
+            rebuild: request.rebuild,
+            triggered_by: parsed_if_any("triggered_by", &request.triggered_by)?,
+            image_stream: line_if_any("image_stream", request.image_stream, MAX_TEXT)?,
+            source,
         })
     }
+}
+
+/// A number of which 0 means that nothing is said.
+fn number_if_any(number: u64) -> Option<u64> {
+    Some(number).filter(|number| *number > 0)
 }
 
 /// Limits that may be left out.

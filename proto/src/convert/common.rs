@@ -10,13 +10,10 @@ use common::{
 
 use super::{
     BadField,
-    field::{enumeration, line, line_if_any, parsed, parsed_if_any},
+    field::{MAX_ADDRESS, enumeration, line, line_if_any, parsed, parsed_if_any},
     from_timestamp, to_timestamp,
 };
 use crate::v1;
-
-/// Longest git address or reference in bytes.
-const MAX_ADDRESS: usize = 4096;
 
 /// An optional platform as the wire has it: empty for none.
 pub(super) fn platform_text(platform: Option<Platform>) -> String {
@@ -79,7 +76,10 @@ impl TryFrom<v1::FailureClass> for FailureClass {
 }
 
 impl From<Failure> for v1::Failure {
-    fn from(failure: Failure) -> Self {
+    /// Further problems lie side by side in the message, however they lay in the
+    /// failure.
+    fn from(mut failure: Failure) -> Self {
+        let others = std::mem::take(&mut failure.others).into_iter().flat_map(Failure::each);
         Self {
             class: v1::FailureClass::from(failure.class).into(),
             code: failure.code,
@@ -89,6 +89,7 @@ impl From<Failure> for v1::Failure {
             step: failure.step,
             platform: platform_text(failure.platform),
             at: Some(to_timestamp(failure.at)),
+            others: others.map(Self::from).collect(),
         }
     }
 }
@@ -96,24 +97,34 @@ impl From<Failure> for v1::Failure {
 impl TryFrom<v1::Failure> for Failure {
     type Error = BadField;
 
-    /// Texts that are too long are cut and not refused: a failure must get through.
-    fn try_from(failure: v1::Failure) -> Result<Self, BadField> {
-        if failure.code.is_empty() {
-            return Err(BadField::missing("code"));
-        }
-        Ok(Self {
-            class: enumeration::<v1::FailureClass>("class", failure.class)?.try_into()?,
-            code: failure.code,
-            message: failure.message,
-            advice: failure.advice,
-            causes: failure.causes,
-            others: Vec::new(),
-            step: failure.step,
-            platform: parsed_if_any("platform", &failure.platform)?,
-            at: from_timestamp("at", failure.at)?,
-        }
-        .bounded())
+    /// Texts that are too long are cut and not refused: a failure must get
+    /// through. Of further problems below further problems nothing is read, so
+    /// that nobody can send a chain without end.
+    fn try_from(mut failure: v1::Failure) -> Result<Self, BadField> {
+        let others = std::mem::take(&mut failure.others).into_iter().take(Self::MAX_OTHERS).enumerate();
+        let others = others
+            .map(|(index, other)| alone(other).map_err(|error| error.within(&format!("others[{index}]"))));
+        let others = others.collect::<Result<_, _>>()?;
+        Ok(Self { others, ..alone(failure)? }.bounded())
     }
+}
+
+/// A failure without what was found beside it.
+fn alone(failure: v1::Failure) -> Result<Failure, BadField> {
+    if failure.code.is_empty() {
+        return Err(BadField::missing("code"));
+    }
+    Ok(Failure {
+        class: enumeration::<v1::FailureClass>("class", failure.class)?.try_into()?,
+        code: failure.code,
+        message: failure.message,
+        advice: failure.advice,
+        causes: failure.causes,
+        others: Vec::new(),
+        step: failure.step,
+        platform: parsed_if_any("platform", &failure.platform)?,
+        at: from_timestamp("at", failure.at)?,
+    })
 }
 
 impl From<LogStream> for v1::LogStream {
@@ -228,6 +239,39 @@ mod tests {
         let failure: Failure = v1::Failure::from(failure).try_into().unwrap();
         assert_eq!(failure.causes.len(), Failure::MAX_CAUSES);
         assert!(serde_json::to_string(&failure).unwrap().len() < 512 * 1024);
+    }
+
+    #[test]
+    fn problems_beside_a_failure_round_trip_side_by_side() {
+        let problem = |code: &str| Failure::new(FailureClass::User, code, "m");
+        let all = Failure::all([problem("a"), problem("b"), problem("c")]).unwrap();
+        assert_eq!(v1::Failure::from(all.clone()).try_into(), Ok(all.clone()));
+        let nested = Failure { others: vec![Failure { others: vec![all], ..problem("x") }], ..problem("y") };
+        let back: Failure = v1::Failure::from(nested).try_into().unwrap();
+        assert_eq!(
+            back.each().iter().map(|one| one.code.as_str()).collect::<Vec<_>>(),
+            ["y", "x", "a", "b", "c"]
+        );
+    }
+
+    #[test]
+    fn a_chain_of_problems_without_end_is_cut() {
+        let mut chain = v1::Failure::from(Failure::new(FailureClass::User, "x.y", "m"));
+        for _ in 0..60 {
+            chain = v1::Failure { others: vec![chain.clone()], ..chain };
+            chain.others.truncate(1);
+        }
+        let failure: Failure = chain.try_into().unwrap();
+        assert_eq!(failure.each().len(), 2);
+
+        let many = vec![Failure::new(FailureClass::User, "x.y", "x".repeat(1 << 16)); 1000];
+        let failure: Failure = v1::Failure::from(Failure::all(many).unwrap()).try_into().unwrap();
+        assert!(failure.others.len() <= Failure::MAX_OTHERS);
+        assert!(serde_json::to_string(&failure).unwrap().len() < 512 * 1024);
+
+        let mut bad = v1::Failure::from(Failure::new(FailureClass::User, "x.y", "m"));
+        bad.others = vec![bad.clone(), v1::Failure { code: String::new(), ..bad.clone() }];
+        assert_eq!(Failure::try_from(bad).unwrap_err().field, "others[1].code");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use tonic::Status;
 
 /// Longest single-line text, such as a user's name, in bytes.
 pub(super) const MAX_TEXT: usize = 256;
+/// Longest git address, git reference or URL in bytes.
+pub(super) const MAX_ADDRESS: usize = 4096;
 /// Most entries of a map.
 const MAX_ENTRIES: usize = 256;
 /// Longest value of a map in bytes.
@@ -77,10 +79,7 @@ pub(super) fn parsed_list<T: FromStr<Err = ParseError> + PartialEq>(
     field: &str,
     texts: &[String],
 ) -> Result<Vec<T>, BadField> {
-    if texts.len() > MAX_ELEMENTS {
-        let reason = format!("it has {} elements; at most {MAX_ELEMENTS} are accepted", texts.len());
-        return Err(BadField::new(field, reason));
-    }
+    bounded(field, texts)?;
     let mut list = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         let element = parsed(&format!("{field}[{index}]"), text)?;
@@ -89,6 +88,27 @@ pub(super) fn parsed_list<T: FromStr<Err = ParseError> + PartialEq>(
         }
     }
     Ok(list)
+}
+
+/// A list of bounded length, as it is.
+pub(super) fn list<T>(field: &str, list: Vec<T>) -> Result<Vec<T>, BadField> {
+    bounded(field, &list)?;
+    Ok(list)
+}
+
+/// A list of texts of one line each.
+pub(super) fn lines(field: &str, texts: Vec<String>, longest: usize) -> Result<Vec<String>, BadField> {
+    bounded(field, &texts)?;
+    let texts = texts.into_iter().enumerate();
+    texts.map(|(index, text)| line(&format!("{field}[{index}]"), text, longest)).collect()
+}
+
+fn bounded<T>(field: &str, list: &[T]) -> Result<(), BadField> {
+    if list.len() > MAX_ELEMENTS {
+        let reason = format!("it has {} elements; at most {MAX_ELEMENTS} are accepted", list.len());
+        return Err(BadField::new(field, reason));
+    }
+    Ok(())
 }
 
 /// A text of one line; empty is allowed.

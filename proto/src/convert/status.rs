@@ -3,8 +3,13 @@
 use common::failure::{Failure, FailureClass};
 use tonic::{Code, Status};
 
+/// Longest text of a status in bytes: it travels as a header, and receivers take
+/// headers of 16 KiB only, in which other letters than ASCII count threefold.
+const MAX_MESSAGE: usize = 4 * 1024;
+
 /// The one place that decides which gRPC code a failure has. The message holds
-/// the stable code, what failed, and what to do about it.
+/// the stable code, what failed, and what to do about it; problems beside the
+/// first have lines of their own.
 pub fn failure_status(failure: &Failure) -> Status {
     let code = match failure.class {
         FailureClass::User => Code::InvalidArgument,
@@ -17,8 +22,22 @@ pub fn failure_status(failure: &Failure) -> Status {
         FailureClass::Timeout => Code::DeadlineExceeded,
         FailureClass::Internal => Code::Internal,
     };
+    let mut message = told(failure);
+    for (index, other) in failure.others.iter().enumerate() {
+        let line = told(other);
+        if message.len() + line.len() > MAX_MESSAGE {
+            message.push_str(&format!("\nand {} more", failure.others.len() - index));
+            break;
+        }
+        message.push('\n');
+        message.push_str(&line);
+    }
+    Status::new(code, message)
+}
+
+fn told(failure: &Failure) -> String {
     let advice = if failure.advice.is_empty() { String::new() } else { format!(" ({})", failure.advice) };
-    Status::new(code, format!("{}: {}{advice}", failure.code, failure.message))
+    format!("{}: {}{advice}", failure.code, failure.message)
 }
 
 #[cfg(test)]
@@ -48,5 +67,16 @@ mod tests {
         assert_eq!(failure_status(&failure).message(), "source.ref_not_found: no branch 'mian'");
         let advised = failure_status(&failure.with_advice("try 'main'"));
         assert_eq!(advised.message(), "source.ref_not_found: no branch 'mian' (try 'main')");
+    }
+
+    #[test]
+    fn every_problem_has_its_line_as_far_as_there_is_room() {
+        let problem = |code: &str| Failure::new(FailureClass::User, code, "m");
+        let status = failure_status(&Failure::all([problem("a"), problem("b")]).unwrap());
+        assert_eq!(status.message(), "a: m\nb: m");
+        let many = (0..1000).map(|number| problem(&format!("request.rule_{number}")));
+        let status = failure_status(&Failure::all(many).unwrap());
+        assert!(status.message().len() < MAX_MESSAGE + 100);
+        assert!(status.message().ends_with(" more"), "{}", status.message());
     }
 }

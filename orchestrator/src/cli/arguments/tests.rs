@@ -21,6 +21,11 @@ fn the_documented_lines_are_understood() {
         "build u --build-arg A=1 --label B= --memory 2GiB --time-limit 1h --allow-local-parents --fail-fast",
         "build u --keep-going --state s --no-color",
         "build u --keep-state --dump-request --log-filter info",
+        "build u --koji-task 6 --branch f44 --repo-url http://x/y --repo-url http://x/z --image-stream a-b",
+        "build u --compose-id 1,2 --compose-id 3 --parent-build fedora-26-9 --filesystem-task 7 --flatpak",
+        "build u --signing-intent release --rebuild --triggered-by r.example.org/a:1",
+        "build --from-env --to oci:out --platform x86_64 --memory 1GiB --allow-local-parents --keep-going",
+        "builds submit --from-env --dump-request",
         "--no-color build u",
         "serve",
         "serve --listen 0.0.0.0:7070 --config c --state s --worker-token-file f --local-worker x86_64",
@@ -44,6 +49,10 @@ fn mistakes_are_refused_with_their_word() {
     for (line, kind, part) in [
         ("build", ErrorKind::MissingRequiredArgument, "GIT_URI"),
         ("build u --isolated", ErrorKind::MissingRequiredArgument, "--release"),
+        ("build u --from-env", ErrorKind::ArgumentConflict, "GIT_URI"),
+        ("build u --koji-task 0", ErrorKind::ValueValidation, "koji-task"),
+        ("build u --compose-id x", ErrorKind::ValueValidation, "compose-id"),
+        ("build u --triggered-by Not:An:Image", ErrorKind::ValueValidation, "triggered-by"),
         ("build u --isolated --scratch --release 1", ErrorKind::ArgumentConflict, "--scratch"),
         ("build u --fail-fast --keep-going", ErrorKind::ArgumentConflict, "--keep-going"),
         ("build u --platform linux/amd64", ErrorKind::ValueValidation, "Koji's name"),
@@ -64,6 +73,35 @@ fn mistakes_are_refused_with_their_word() {
         assert_eq!(error.kind(), kind, "{line}: {error}");
         assert!(error.to_string().contains(part), "{line}: {error}");
         assert_eq!(error.exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn a_captured_pod_speaks_for_every_flag_that_says_what_to_build() {
+    for flag in [
+        "--ref a",
+        "--component a",
+        "--target a",
+        "--scratch",
+        "--isolated --release 1.1",
+        "--release 1",
+        "--user a",
+        "--koji-task 1",
+        "--branch a",
+        "--repo-url http://x/y",
+        "--compose-id 1",
+        "--signing-intent a",
+        "--parent-build 1",
+        "--filesystem-task 1",
+        "--flatpak",
+        "--rebuild",
+        "--triggered-by a",
+        "--image-stream a",
+        "--build-arg A=1",
+        "--label a=b",
+    ] {
+        let error = parse(&format!("build --from-env {flag}")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ArgumentConflict, "{flag}: {error}");
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn failure() -> Failure {
         step: "x86_64/build_image".into(),
         platform: "x86_64".into(),
         at: at(24),
+        others: Vec::new(),
     }
 }
 

@@ -24,6 +24,17 @@ fn full() -> BuildRequest {
         labels: BTreeMap::from([("vendor".into(), "Example\nProject".into())]),
         limits: Limits { memory_bytes: Some(1 << 31), time: Some(Duration::from_secs(3600)) },
         failure_policy: Some(FailurePolicy::StopOthers),
+        koji_task: Some(32571),
+        branch: Some("f44".into()),
+        repository_urls: vec!["https://example.org/updates.repo".into()],
+        composes: vec![42, 2],
+        signing_intent: Some("release".into()),
+        parent_build: Some("fedora-26-9".into()),
+        filesystem_task: Some(67890),
+        flatpak: true,
+        rebuild: true,
+        triggered_by: Some("r.example.org/base:1".parse().unwrap()),
+        image_stream: Some("team-hello".into()),
         ..BuildRequest::new("https://git.example.org/hello.git", Some("main"))
     }
 }
@@ -64,6 +75,15 @@ fn what_is_not_said_takes_the_default() {
 }
 
 #[test]
+fn a_release_that_is_missing_is_found_with_the_other_rules() {
+    let mut request = v1::BuildRequest::from(full());
+    request.mode = v1::BuildMode::Isolated.into();
+    request.release.clear();
+    let request = BuildRequest::try_from(request).unwrap();
+    assert_eq!(request.mode, BuildMode::Isolated { release: String::new() });
+}
+
+#[test]
 fn bad_requests_name_the_field() {
     type Spoil = fn(&mut v1::BuildRequest);
     let cases: &[(&str, Spoil)] = &[
@@ -87,10 +107,14 @@ fn bad_requests_name_the_field() {
         ("limits.time", |r| {
             r.limits = Some(v1::Limits { memory_bytes: 0, time: Some(prost_types::Duration::default()) });
         }),
-        ("release", |r| {
-            r.mode = v1::BuildMode::Isolated.into();
-            r.release.clear();
-        }),
+        ("branch", |r| r.branch = "a\nb".into()),
+        ("repository_urls", |r| r.repository_urls = vec!["http://x/y".into(); 33]),
+        ("repository_urls[1]", |r| r.repository_urls = vec!["http://x/y".into(), "\0".into()]),
+        ("composes", |r| r.composes = vec![1; 33]),
+        ("signing_intent", |r| r.signing_intent = "x".repeat(257)),
+        ("parent_build", |r| r.parent_build = "\t".into()),
+        ("triggered_by", |r| r.triggered_by = "Not An Image".into()),
+        ("image_stream", |r| r.image_stream = "x".repeat(257)),
     ];
     for (field, spoil) in cases {
         let mut request = v1::BuildRequest::from(full());
