@@ -6,10 +6,9 @@ mod messages;
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use common::{names::BuildId, request::BuildRequest};
 use proto::{
-    convert::BadField,
+    convert::{BadField, failure_status},
     v1::{self, explain_build_request::Subject as Asked},
 };
 use tokio::{sync::Semaphore, time::timeout};
@@ -22,9 +21,8 @@ use crate::{
         explain::{Explanation, Subject},
         joints,
     },
-    services::{Narrator, Reach, Services, disk_failure},
+    services::{Reach, Services, disk_failure},
 };
-use proto::convert::failure_status;
 
 /// Dry runs at the same time.
 const MAX_AT_A_TIME: usize = 4;
@@ -132,20 +130,10 @@ async fn plan_for_api(services: &Services, request: BuildRequest, offline: bool)
         directory: directory.path().to_owned(),
         assumed_parent: None,
         unique_tag: None,
-        narrator: Arc::new(Silent),
+        narrator: Arc::new(joints::Silent),
         cancel,
     })
     .await)
-}
-
-/// What steps tell is in the plan; nobody reads along.
-struct Silent;
-
-#[async_trait]
-impl Narrator for Silent {
-    async fn say(&self, step: &str, text: &str) {
-        tracing::debug!(step, text, "planning");
-    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! Where showing a plan meets the making of it: each function is the one place
 //! that `cli` and `api` ask for what another part of planning knows.
 
-use std::collections::BTreeMap;
-
 use common::{
     failure::{Failure, FailureClass},
     image::Digest,
     names::BuildId,
-    request::{BuildRequest, FailurePolicy},
+    request::FailurePolicy,
 };
 use serde_json::Value;
 
@@ -17,6 +15,7 @@ use super::{
 };
 use crate::{
     config::{Key, Site},
+    services::Narrator,
     store::{Store, StoreError},
 };
 
@@ -54,12 +53,14 @@ pub fn readers() -> Vec<Reader<'static>> {
     Vec::new()
 }
 
-/// A request that is read from the environment of a 2018 orchestrator pod.
-pub struct Replayed {
-    /// What it asks for.
-    pub request: BuildRequest,
-    /// Who set which field.
-    pub origins: BTreeMap<String, String>,
+/// Keeps what steps tell to itself: it is in the plan, too.
+pub struct Silent;
+
+#[async_trait::async_trait]
+impl Narrator for Silent {
+    async fn say(&self, step: &str, text: &str) {
+        tracing::debug!(step, text, "planning");
+    }
 }
 
 /// Plans without changing anything.

@@ -26,10 +26,13 @@ pub(crate) fn lines(draft: &Draft, dress: Dress) -> Vec<String> {
     lines.extend(page.platforms(draft));
     lines.extend(page.labels(draft));
     lines.extend(page.tags(draft.tags.as_ref()));
-    lines.extend(page.list("destinations", draft.destinations.iter().map(|target| {
-        let tag = target.extra_tag().map(|tag| format!(", also as {tag}")).unwrap_or_default();
-        format!("{target}{tag}")
-    })));
+    lines.extend(page.list(
+        "destinations",
+        draft.destinations.iter().map(|target| {
+            let tag = target.extra_tag().map(|tag| format!(", also as {tag}")).unwrap_or_default();
+            format!("{target}{tag}")
+        }),
+    ));
     lines.extend(page.files("repositories", &draft.repositories));
     lines.extend(page.files("artifacts", &draft.artifacts));
     lines.extend(page.verdicts(draft));
@@ -182,7 +185,8 @@ impl Page {
     fn verdicts(&self, draft: &Draft) -> Vec<String> {
         let lines = draft.verdicts.iter().flat_map(|verdict| {
             let (word, tone) = if verdict.allowed { ("allowed", Tone::Good) } else { ("refused", Tone::Bad) };
-            let mut lines = hang("  ", &format!("{word} by {}: {}", verdict.rule, verdict.sentence), 4, self.dress);
+            let mut lines =
+                hang("  ", &format!("{word} by {}: {}", verdict.rule, verdict.sentence), 4, self.dress);
             if let Some(first) = lines.first_mut() {
                 *first = first.replacen(word, &self.dress.paint(tone, word), 1);
             }

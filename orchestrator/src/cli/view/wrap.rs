@@ -7,6 +7,8 @@ use crate::cli::{output::Dress, view::text::harmless};
 const COLUMNS: usize = 80;
 /// Fewest columns that a text gets, however narrow the terminal and deep it is.
 const LEAST: usize = 20;
+/// Columns before a long word that would not fit anywhere else.
+const MARGIN: usize = 4;
 /// Characters behind which a word that is too long is broken.
 const SEAMS: &str = "/@:,;=&?._-";
 
@@ -20,10 +22,15 @@ pub(crate) fn columns(dress: Dress) -> usize {
 pub(crate) fn hang(lead: &str, text: &str, indent: usize, dress: Dress) -> Vec<String> {
     let begin = console::measure_text_width(lead);
     let first = columns(dress).saturating_sub(begin).max(LEAST);
+    // A digest is better whole and further to the left than in two pieces.
+    let longest = harmless(text).split(' ').map(console::measure_text_width).max().unwrap_or_default();
+    let whole = (longest + indent > columns(dress) && longest + MARGIN <= columns(dress)).then_some(MARGIN);
+    let indent = whole.unwrap_or(indent);
     let rest = columns(dress).saturating_sub(indent).max(LEAST);
     let mut lines = Vec::new();
     for (number, piece) in wrap(&harmless(text), first, rest).into_iter().enumerate() {
-        let line = if number == 0 { format!("{lead}{piece}") } else { format!("{}{piece}", " ".repeat(indent)) };
+        let line =
+            if number == 0 { format!("{lead}{piece}") } else { format!("{}{piece}", " ".repeat(indent)) };
         lines.push(line.trim_end().to_owned());
     }
     lines
@@ -46,7 +53,7 @@ fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
                 break;
             }
             // A word that fits into a line of its own goes there whole.
-            if gap == 1 && width <= rest {
+            if width <= rest && (gap == 1 || (lines.len() == 1 && first < rest)) {
                 lines.push(String::new());
                 continue;
             }
@@ -100,11 +107,10 @@ mod tests {
     fn words_stay_whole_where_they_can() {
         assert_eq!(wrap("one two three", 7, 7), ["one two", "three"]);
         assert_eq!(wrap("", 5, 5), [""]);
-        assert_eq!(wrap("registry.example.org/base@sha256:0123456789", 22, 22), [
-            "registry.example.org/",
-            "base@sha256:",
-            "0123456789"
-        ]);
+        assert_eq!(
+            wrap("registry.example.org/base@sha256:0123456789", 22, 22),
+            ["registry.example.org/", "base@sha256:0123456789"]
+        );
         assert_eq!(wrap("0123456789", 4, 4), ["0123", "4567", "89"]);
     }
 

@@ -108,10 +108,10 @@ struct Leaves<'a> {
 
 impl Leaves<'_> {
     fn add(&mut self, field: &str, given: Option<String>, otherwise: &str, meaning: &str) {
-        let origin = match (&given, self.origin(field)) {
-            (_, Some(origin)) => origin,
-            (Some(_), None) => "the request".to_owned(),
-            (None, None) => "not given".to_owned(),
+        let origin = match &given {
+            Some(_) => self.origin(field).unwrap_or_else(|| "the request".to_owned()),
+            // A field can be said to be what it is anyway.
+            None => self.origins.get(field).cloned().unwrap_or_else(|| "not given".to_owned()),
         };
         let value = given.unwrap_or_else(|| otherwise.to_owned());
         self.list.push(Explained::new(format!("request.{field}"), value, origin).meaning(meaning));

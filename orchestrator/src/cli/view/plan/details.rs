@@ -46,7 +46,8 @@ impl Page {
         }
         let mut lines = Vec::new();
         for (diff, names) in diffs.iter().filter(|(diff, _)| !diff.is_empty()) {
-            lines.push(self.heading(&format!("changes of the Dockerfile for {}", names.join(", "))));
+            let title = format!("changes of the Dockerfile for {}", names.join(", "));
+            lines.extend(hang("", &title, 2, self.dress).iter().map(|line| self.heading(line)));
             for line in diff.lines() {
                 let tone = match line.as_bytes().first() {
                     Some(b'+') => Tone::Good,
