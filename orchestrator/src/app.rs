@@ -3,6 +3,8 @@
 
 mod parts;
 
+pub(crate) use parts::outside;
+
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},

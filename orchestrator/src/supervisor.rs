@@ -27,7 +27,7 @@ use tracing::Instrument as _;
 
 use crate::{
     plan,
-    run::{self, Failures},
+    run::{self, Failures, RecordPlan},
     services::{BuildServices, BuildStamp, Services},
     store::StoreError,
 };
@@ -237,7 +237,8 @@ async fn plan_and_run(
     services: &BuildServices,
     history: &History,
 ) -> Result<BuildResult, Failures> {
-    let plan = plan::decide(&flow.over(&services.planning), &history.request).await?;
+    let (draft, plan) = plan::decide(&flow.over(&services.planning), &history.request).await?;
+    flow.run(RecordPlan::of(&draft)?).await?;
     run::run(flow, &plan).await
 }
 

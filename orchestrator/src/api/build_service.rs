@@ -1,4 +1,4 @@
-//! `BuildService`: submit, get, list, watch, read logs, cancel.
+//! `BuildService`: submit, get, list, watch, read logs, cancel, plan, explain.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use proto::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Access, store_status, streams};
+use super::{Access, plans::Plans, store_status, streams};
 use crate::{
     plan::ResolveSource,
     repository::ResolvedSource,
@@ -38,12 +38,14 @@ pub struct BuildApi {
     supervisor: Supervisor,
     access: Access,
     shutdown: Shutdown,
+    plans: Plans,
 }
 
 impl BuildApi {
     /// The service over these parts.
     pub fn new(services: Arc<Services>, supervisor: Supervisor, access: Access, shutdown: Shutdown) -> Self {
-        Self { services, supervisor, access, shutdown }
+        let plans = Plans::new(services.clone());
+        Self { services, supervisor, access, shutdown, plans }
     }
 
     async fn find(&self, id: &str) -> Result<BuildId, Status> {
@@ -180,6 +182,38 @@ impl BuildService for BuildApi {
         tracing::info!(build = %id, reason, "asked to cancel a build");
         let history = self.supervisor.cancel(&id, &reason).await.map_err(store_status)?;
         Ok(Response::new(v1::CancelBuildResponse { build: Some(as_message(&id, &history)) }))
+    }
+
+    async fn plan_build(
+        &self,
+        request: Request<v1::PlanBuildRequest>,
+    ) -> Result<Response<v1::PlanBuildResponse>, Status> {
+        self.access.client(&request)?;
+        let plan = self.plans.plan(request.into_inner()).await?;
+        Ok(Response::new(v1::PlanBuildResponse { plan: Some(plan) }))
+    }
+
+    async fn get_plan(
+        &self,
+        request: Request<v1::GetPlanRequest>,
+    ) -> Result<Response<v1::GetPlanResponse>, Status> {
+        self.access.client(&request)?;
+        let id = self.find(&request.into_inner().build_id).await?;
+        Ok(Response::new(v1::GetPlanResponse { plan: Some(self.plans.stored(&id).await?) }))
+    }
+
+    async fn explain_build(
+        &self,
+        request: Request<v1::ExplainBuildRequest>,
+    ) -> Result<Response<v1::ExplainBuildResponse>, Status> {
+        self.access.client(&request)?;
+        let request = request.into_inner();
+        let build = match &request.subject {
+            Some(v1::explain_build_request::Subject::BuildId(id)) => Some(self.find(id).await?),
+            _ => None,
+        };
+        let explanation = self.plans.explain(build, request).await?;
+        Ok(Response::new(v1::ExplainBuildResponse { explanation: Some(explanation) }))
     }
 }
 

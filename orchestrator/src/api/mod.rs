@@ -3,6 +3,7 @@
 mod access;
 mod attach;
 mod build_service;
+mod plans;
 mod streams;
 mod uploads;
 mod worker_service;

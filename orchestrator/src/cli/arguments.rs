@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::LazyLock};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use common::{
     destination::Destination,
     flow::state::BuildState,
@@ -12,7 +12,13 @@ use common::{
     service::{ServiceAddress, telemetry::LogFormat},
 };
 
-use crate::config::{Period, Size};
+use crate::{
+    cli::{
+        explain::{ExplainArguments, ExplainBuildArguments},
+        plan::PlanArguments,
+    },
+    config::{Period, Size},
+};
 
 /// Builds container images from git commits, on every architecture at once.
 #[derive(Debug, Parser)]
@@ -32,6 +38,12 @@ static VERSION: LazyLock<String> = LazyLock::new(|| common::service::version(pro
 pub(crate) enum Command {
     /// Builds one commit in the foreground, with local workers, and exits.
     Build(BuildArguments),
+    /// Makes every decision of a build, shows them, and changes nothing.
+    Plan(PlanArguments),
+    /// Tells where values come from: of the site, or of a build that is planned.
+    // Without a request there is still the site to explain.
+    #[command(mut_group(WHAT, |what| what.required(false)))]
+    Explain(ExplainArguments),
     /// Runs the service that takes builds and hands them to workers.
     Serve(ServeArguments),
     /// Checks and shows the site's configuration.
@@ -67,9 +79,10 @@ pub(crate) struct BuildArguments {
 
 /// What a build is to be.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new(WHAT).args(["uri", "from_env"]).required(true)))]
 pub(crate) struct RequestArguments {
     /// Git repository: an http(s), ssh, git or file URL, or HOST:PATH.
-    #[arg(value_name = "GIT_URI", required_unless_present = "from_env")]
+    #[arg(value_name = "GIT_URI")]
     pub(crate) uri: Option<String>,
     /// Take the request from the environment of a captured pod of OSBS, and its
     /// REACTOR_CONFIG as a layer of the site's configuration. Of the flags that
@@ -163,6 +176,9 @@ pub(crate) struct RequestArguments {
     #[arg(long)]
     pub(crate) dump_request: bool,
 }
+
+/// Who says what to build.
+const WHAT: &str = "what to build";
 
 /// Flags that a captured pod speaks for.
 const WHAT_TO_BUILD: [&str; 21] = [
@@ -279,6 +295,10 @@ pub(crate) enum BuildsCommand {
     List(ListArguments),
     /// Shows one build.
     Show(OneBuild),
+    /// Shows the plan that a build carries out.
+    Plan(OneBuild),
+    /// Tells where the values of a build come from.
+    Explain(ExplainBuildArguments),
     /// Follows a build until it has ended.
     Watch(WatchArguments),
     /// Prints a build's log.

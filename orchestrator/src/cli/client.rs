@@ -57,6 +57,26 @@ impl Client {
         self.present("reading the build", answer.build)
     }
 
+    pub(crate) async fn plan(&self, build: &str) -> Result<v1::Plan, CliError> {
+        let what = "reading the plan";
+        let mut builds = self.builds.clone();
+        let request = v1::GetPlanRequest { build_id: build.to_owned() };
+        let answer = self.call(what, builds.get_plan(request)).await?;
+        let empty = || self.error(what, Status::internal("the service's answer holds no plan"));
+        answer.plan.ok_or_else(empty)
+    }
+
+    pub(crate) async fn explain(&self, build: &str, path: &str) -> Result<v1::Explanation, CliError> {
+        let mut builds = self.builds.clone();
+        let request = v1::ExplainBuildRequest {
+            subject: Some(v1::explain_build_request::Subject::BuildId(build.to_owned())),
+            path: path.to_owned(),
+            offline: false,
+        };
+        let answer = self.call("explaining the build", builds.explain_build(request)).await?;
+        Ok(answer.explanation.unwrap_or_default())
+    }
+
     pub(crate) async fn list(
         &self,
         request: v1::ListBuildsRequest,

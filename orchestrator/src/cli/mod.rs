@@ -2,9 +2,9 @@
 //! it ended.
 //!
 //! `arguments` has every word of it. `build` and `serve` start the service in
-//! this process; `config` looks at the settings; `builds` and `workers` talk to one that runs. All of them show
-//! a build through the same `view`s, and all of them end with a code of
-//! [`Exit`].
+//! this process, `plan`, `explain` and `config` need none; `builds` and `workers`
+//! talk to one that runs. All of them show a build through the same `view`s, and
+//! all of them end with a code of [`Exit`].
 
 mod arguments;
 mod build;
@@ -13,10 +13,12 @@ mod client;
 mod config;
 mod error;
 mod exit;
+mod explain;
 mod follow;
 mod json;
 mod listing;
 mod output;
+mod plan;
 mod request;
 mod serve;
 mod signals;
@@ -117,6 +119,8 @@ async fn run(arguments: Arguments, here: &mut CommandLine) -> Exit {
     }
     let ended = match arguments.command {
         Command::Build(build) => build::run(build, here).boxed_local().await,
+        Command::Plan(plan) => plan::run(plan, here).boxed_local().await,
+        Command::Explain(explain) => explain::run(explain, here).boxed_local().await,
         Command::Serve(serve) => serve::run(serve, here).boxed_local().await,
         Command::Config(config) => config::run(config, here),
         Command::Builds(builds) => builds::run(builds, here).boxed_local().await,

@@ -130,6 +130,47 @@ async fn submitting_sends_the_request_and_names_the_build() {
 }
 
 #[tokio::test]
+async fn a_builds_plan_and_its_origins_are_shown() {
+    let service = Service::start(script()).await;
+    let (exit, results, remarks) = command("builds plan bld --server SERVER", &service).await;
+    assert_eq!(exit, Exit::Ok, "{remarks}");
+    assert!(results.starts_with("plan of hello-1.0-3.1\n"), "{results}");
+    let (_, results, _) = command("builds plan bld --output json --server SERVER", &service).await;
+    assert_eq!(json_lines(&results)[0]["steps"][0]["former_name"], "reactor_config");
+    let (exit, results, _) = command("builds explain bld plan.labels.vendor --server SERVER", &service).await;
+    assert_eq!(exit, Exit::Ok);
+    assert!(results.contains("  beats    me from Dockerfile:3\n"), "{results}");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn planning_and_explaining_need_no_service() {
+    let service = Service::start(script()).await;
+    let (_, results, remarks) = command("plan https://x/y --offline --output json", &service).await;
+    assert!(json_lines(&results)[0]["steps"].is_array(), "{remarks}");
+    let (exit, results, _) = command("explain site.builds.attempts", &service).await;
+    assert_eq!(exit, Exit::Ok);
+    assert!(results.contains("  from     built in\n"), "{results}");
+    let (_, again, _) = command("explain site.builds.attempts", &service).await;
+    assert_eq!(results, again);
+    let (_, results, _) =
+        command("explain request https://x/y --target f44 --offline --output json", &service).await;
+    let entries = &json_lines(&results)[0]["entries"];
+    let target = entries.as_array().unwrap().iter().find(|entry| entry["path"] == "request.target").unwrap();
+    assert_eq!((&target["value"], &target["origin"]), (&"f44".into(), &"flag --target".into()));
+    for (line, part) in [
+        ("explain site.builds.attemts", "near it are site.builds.attempts"),
+        ("explain --worker x86_64", "--worker needs a request"),
+        ("plan", "GIT_URI"),
+    ] {
+        let (exit, _, remarks) = command(line, &service).await;
+        assert_eq!(exit, Exit::Usage, "{line}");
+        assert!(remarks.contains(part), "{line}: {remarks}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn dumping_a_request_needs_no_service() {
     let service = Service::start(script()).await;
     let address = service.address.clone();

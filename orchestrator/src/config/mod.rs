@@ -30,6 +30,7 @@ pub use explain::Explained;
 pub use layers::Key;
 pub use legacy::Retired;
 pub use load::{ENVIRONMENT_PREFIX, FlagSetting};
+pub(crate) use nearest::nearest;
 pub use origin::{Origin, Origins, Said};
 pub use secrets::SecretFile;
 pub use sections::{

@@ -8,7 +8,7 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
+use super::{FilesystemFile, 
     artifacts::{self, FetchedArtifact},
     source::STOP_THREADS,
     sources,

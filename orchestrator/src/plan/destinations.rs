@@ -6,22 +6,20 @@ use common::{
     destination::Destination,
     failure::{Failure, FailureClass},
     flow::{Context, Policy, Stage, Step},
-    image::Tag,
+    image::{Host, Repository, Tag},
     names::Component,
 };
 use registry_client::{Layout, Registry as _, Selector};
 use serde::Serialize;
 
 use super::Target;
-use crate::services::PlanServices;
+use crate::{config::Settings, services::PlanServices};
 
 /// Checks the destinations.
 #[derive(Serialize)]
 pub struct CheckDestinations<'a> {
-    /// Those that the user asked for.
+    /// Those that the user asked for, or the default ones.
     pub asked: &'a [Destination],
-    /// Names the default one.
-    pub component: &'a Component,
 }
 
 impl Step<PlanServices> for CheckDestinations<'_> {
@@ -34,10 +32,8 @@ impl Step<PlanServices> for CheckDestinations<'_> {
     }
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Vec<Target>, Failure> {
-        let default = [Destination::Layout { directory: PathBuf::from(self.component.as_str()) }];
-        let asked = if self.asked.is_empty() { &default[..] } else { self.asked };
         let mut targets: Vec<Target> = Vec::new();
-        for destination in asked {
+        for destination in self.asked {
             let target = match destination {
                 Destination::Layout { directory } => {
                     let root = &cx.services.layout_root;
@@ -55,6 +51,29 @@ impl Step<PlanServices> for CheckDestinations<'_> {
         }
         Ok(targets)
     }
+}
+
+/// Where an image goes of which the request says nothing: to the site's
+/// registries, under the image's name; where there are none, into a layout named
+/// after the component.
+pub(super) fn default_destinations(
+    settings: &Settings,
+    name: Option<&str>,
+    component: Option<&Component>,
+) -> Vec<Destination> {
+    let name = name.or(component.map(Component::as_str));
+    let repository = name.and_then(|name| name.parse().ok());
+    let registries = settings.publication.registries.iter();
+    let remote: Vec<Destination> = repository.map_or_else(Vec::new, |repository: Repository| {
+        let to = |host: &Host| Destination::Registry {
+            host: host.clone(),
+            repository: repository.clone(),
+            tag: None,
+        };
+        registries.map(to).collect()
+    });
+    let layout = |component: &Component| Destination::Layout { directory: component.as_str().into() };
+    if remote.is_empty() { component.map(layout).into_iter().collect() } else { remote }
 }
 
 /// Opens the destination, which creates a layout and asks a registry whether it

@@ -23,6 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Tags, Target};
 
+/// Name of the document in the store that holds a build's draft.
+pub const PLAN: &str = "plan";
+
 /// Everything that planning knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {

@@ -60,7 +60,7 @@ impl Narrator for Silence {
 /// # Errors
 /// It was stopped. What is wrong with the build is part of the draft.
 pub async fn dry_run(what: DryRun) -> Result<Draft, Failure> {
-    let stamp = BuildStamp { build: BuildId::new(), created_at: Timestamp::now() };
+    let stamp = BuildStamp { build: BuildId::generate(), created_at: Timestamp::now() };
     let services = PlanServices {
         site: what.site,
         outside: what.outside,

@@ -15,6 +15,8 @@ mod draft;
 mod facts;
 mod policy;
 mod dry_run;
+pub mod explain;
+pub mod joints;
 mod parents;
 mod platforms;
 mod rebuild;
@@ -42,11 +44,12 @@ mod target;
 mod target_repository;
 mod value;
 
+pub use catalogue::CATALOGUE;
 pub use context::{ExtraFileContent, ExtraFileRecord, MakeContext};
 pub use decide::{Asked, decide, draft};
 pub use destinations::CheckDestinations;
 pub use draft::{
-    Decision, Draft, Execution, Notice, PlannedFile, PlannedLabel, PlannedPlatform, PlannedStep,
+    Decision, Draft, Execution, PLAN, Notice, PlannedFile, PlannedLabel, PlannedPlatform, PlannedStep,
     PlannedWorkOrder, Reason, Said, Verdict,
 };
 pub use dry_run::{DryRun, Silence, dry_run};

@@ -33,7 +33,7 @@ pub struct SelectPlatforms<'a> {
 }
 
 /// The platforms that will be built, and why these.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
     /// The platforms, in the order of the index.
     pub platforms: Vec<SelectedPlatform>,

@@ -8,12 +8,12 @@ use crate::{config::UnrecordedBuilds, repository::remote_host};
 
 /// What every rule says about a build. A rule that the site does not use says
 /// nothing.
-pub fn verdicts(facts: &Facts<'_>) -> Vec<Verdict> {
+pub(super) fn verdicts(facts: &Facts<'_>) -> Vec<Verdict> {
     [targets(facts), sources(facts), records(facts)].into_iter().flatten().collect()
 }
 
 /// The verdicts that forbid the build, as problems.
-pub fn denials(verdicts: &[Verdict]) -> impl Iterator<Item = Failure> + '_ {
+pub(super) fn denials(verdicts: &[Verdict]) -> impl Iterator<Item = Failure> + '_ {
     verdicts.iter().filter(|verdict| !verdict.allowed).map(|verdict| {
         Failure::new(FailureClass::Policy, &verdict.rule, verdict.sentence.clone())
             .with_advice("ask the people of this site, or ask for a build that its rules allow")

@@ -11,7 +11,7 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Tags;
+use super::{PlannedStep, Reason, Tags};
 use crate::repository::CommitId;
 
 /// Everything that is decided before anything is built.

@@ -17,6 +17,7 @@ mod image_stream;
 mod members;
 mod publish;
 mod record_outcome;
+mod record_plan;
 mod release_workers;
 mod tags;
 
@@ -35,6 +36,7 @@ pub use image_stream::{StreamUpdate, UpdateImageStream};
 pub use members::BuiltMember;
 pub use publish::{AssembleIndex, PushImage};
 pub use record_outcome::{OUTCOME, Outcome, OutcomeFailure, OutcomeImage, OutcomeMember, RecordOutcome};
+pub use record_plan::RecordPlan;
 pub use release_workers::ReleaseWorkers;
 pub use tags::{NoteTags, PushFloatingTags, PushTags, WithdrawTags};
 
@@ -70,6 +72,13 @@ impl From<Failure> for Failures {
     }
 }
 
+/// Whether the plan leaves a step out; then the history says why.
+async fn left_out(flow: &Flow<'_, BuildServices>, plan: &Plan, step: &str) -> Result<bool, Failure> {
+    let Some(reason) = plan.reason_against(step) else { return Ok(false) };
+    flow.skip(step, &reason.code, &reason.sentence).await?;
+    Ok(true)
+}
+
 /// Builds, publishes and tags.
 ///
 /// # Errors
@@ -78,13 +87,18 @@ pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildRes
     let members = build_platforms::build_platforms(flow, plan).await?;
     let planned = plan.platforms.iter().map(PlannedMember::from).collect();
     let collected = flow.run(CollectMembers { format: plan.format, planned, members: &members }).await?;
-    flow.run(CompareMembers { members: &members, may_differ: &[] }).await?;
-    flow.run(ConfirmTags { primary: &plan.tags.primary, version: None, release: None, members: &members })
+    if !left_out(flow, plan, "compare_members").await? {
+        flow.run(CompareMembers { members: &members, may_differ: &plan.labels_may_differ }).await?;
+    }
+    let (version, release) = (plan.version.as_deref(), plan.release.as_deref());
+    flow.run(ConfirmTags { primary: &plan.tags.primary, version, release, members: &members })
         .await?;
     let index = flow.run(AssembleIndex { format: plan.format, members: &members }).await?;
     publish::push_everywhere(flow, plan, &index, &members).await?;
-    let stream = flow.services().image_stream().await?;
-    image_stream::update_image_stream(flow, plan, stream.as_deref()).await?;
+    if !left_out(flow, plan, "update_image_stream").await? {
+        image_stream::update_image_stream(flow, plan, plan.image_stream.as_deref()).await?;
+    }
+    left_out(flow, plan, "record_build").await?;
     let publications = tags::tag_everywhere(flow, plan, &index).await?;
     Ok(BuildResult {
         index_digest: index.digest,

@@ -18,12 +18,10 @@ use common::{
 use serde::{Deserialize, Serialize};
 
 use super::{Failures, image_stream::UpdateImageStream};
-use crate::{plan::ResolveSource, repository::CommitId, services::BuildServices};
+use crate::{plan::{PLAN, ResolveSource}, repository::CommitId, services::BuildServices};
 
 /// Name of the document in the store.
 pub const OUTCOME: &str = "outcome";
-/// Name of the plan's document, where the name of the build in Koji is.
-const PLAN: &str = "plan";
 
 /// How a build ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

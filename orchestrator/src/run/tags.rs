@@ -156,6 +156,8 @@ pub(super) async fn tag_everywhere(
     for (flow, target) in flows.iter().zip(&plan.targets) {
         flow.run(PushTags(TagOrder { target, index, tags: fixed.clone() })).await?;
     }
+    super::left_out(flow, plan, "tag_build").await?;
+    super::left_out(flow, plan, "push_floating_tags").await?;
     for (flow, target) in flows.iter().zip(&plan.targets) {
         let tags = floating(target);
         if !tags.is_empty() {

@@ -10,6 +10,7 @@ mod common;
 mod event;
 mod field;
 mod koji;
+pub mod plan;
 mod status;
 mod time;
 mod worker;

@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, service::Routes};
 
+use crate::plan::explain;
+
 type Answer<T> = Result<Response<T>, Status>;
 type Stopped<T> = BoxStream<'static, Result<T, Status>>;
 
@@ -174,6 +176,29 @@ impl BuildService for Fake {
         self.seen.cancelled.lock().unwrap().push(request.reason);
         self.seen.cancel.cancel();
         Ok(Response::new(v1::CancelBuildResponse { build: Some(build) }))
+    }
+
+    async fn plan_build(&self, _: Request<v1::PlanBuildRequest>) -> Answer<v1::PlanBuildResponse> {
+        Err(Status::unimplemented("not for these tests"))
+    }
+
+    async fn get_plan(&self, request: Request<v1::GetPlanRequest>) -> Answer<v1::GetPlanResponse> {
+        self.build(&request.get_ref().build_id)?;
+        Ok(Response::new(v1::GetPlanResponse { plan: Some(explain::samples::draft().into()) }))
+    }
+
+    async fn explain_build(
+        &self,
+        request: Request<v1::ExplainBuildRequest>,
+    ) -> Answer<v1::ExplainBuildResponse> {
+        let request = request.into_inner();
+        if let Some(v1::explain_build_request::Subject::BuildId(build)) = &request.subject {
+            self.build(build)?;
+        }
+        let draft = explain::samples::draft();
+        let subject = explain::Subject { draft: Some(&draft), ..explain::Subject::default() };
+        let explanation = explain::Explanation::of(subject).filter(&request.path);
+        Ok(Response::new(v1::ExplainBuildResponse { explanation: Some(explanation.into()) }))
     }
 }
 

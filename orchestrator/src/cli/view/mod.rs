@@ -2,14 +2,17 @@
 //! ended: plain lines, a live display, or JSON.
 
 pub(crate) mod board;
+pub(crate) mod explain;
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod live;
 pub(crate) mod narrator;
 pub(crate) mod plain;
+pub(crate) mod plan;
 pub(crate) mod summary;
 pub(crate) mod tails;
 pub(crate) mod text;
+pub(crate) mod wrap;
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -208,9 +208,11 @@ pub(super) fn tag_build(facts: &Facts<'_>) -> Answer {
 }
 
 pub(super) fn floating_tags(facts: &Facts<'_>) -> Answer {
-    use common::request::BuildMode;
+    use common::{destination::Destination, request::BuildMode};
+    let with_tag = |to: &Destination| matches!(to, Destination::Registry { tag: Some(_), .. });
     match facts.request.mode {
         BuildMode::Normal => Answer::Runs,
+        _ if facts.request.destinations.iter().any(with_tag) => Answer::Runs,
         BuildMode::Scratch => Answer::skipped("tags.scratch", "a scratch build gets its unique tag only"),
         BuildMode::Isolated { .. } => Answer::skipped("tags.isolated", "an isolated build moves no floating tag"),
     }

@@ -255,6 +255,14 @@ pub const CATALOGUE: &[Entry] = &[
         applies: answers::always,
     },
     Entry {
+        name: "record_plan",
+        former: None,
+        stage: Stage::Prepare,
+        does: "keeps the plan with the build's record",
+        reads: &[],
+        applies: answers::always,
+    },
+    Entry {
         name: "build_image",
         former: Some(Orchestrator("orchestrate_build")),
         stage: Stage::Build,

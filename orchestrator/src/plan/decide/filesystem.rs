@@ -73,7 +73,11 @@ async fn task(
             let message = format!("'{address}' is no URL of a repository file: {error}");
             Failure::new(FailureClass::User, "repositories.bad_url", message)
         })?;
-        urls.extend(base_urls(&services.outside.http.get(&url, MAX_REPOSITORY_FILE).await?)?);
+        let file = services.outside.http.get(&url, MAX_REPOSITORY_FILE).await?;
+        urls.extend(base_urls(&file).map_err(|error| {
+            let message = format!("{url} is no repository file: {error}");
+            Failure::new(FailureClass::User, "repositories.bad_file", message)
+        })?);
     }
     let defaults = ImageTaskDefaults {
         base_urls: urls,

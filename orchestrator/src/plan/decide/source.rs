@@ -44,14 +44,15 @@ pub(super) async fn read(
     }
     let Some(read) = read_at(flow, request, found).await? else { return Ok(None) };
     let settings = flow.services().site.clone();
+    let mut read = read;
+    // Whether this is a rebuild depends on the request alone.
     let facts = Facts {
         settings: &settings,
         request,
-        repository: Some(&read.facts),
+        repository: None,
         assumed_parent: None,
         koji: &KojiReach::NotConfigured,
     };
-    let mut read = read;
     if applies(flow, "note_rebuild", &facts).await? {
         let noted = flow.run(NoteRebuild { request, autorebuild: &read.facts.container.autorebuild }).await;
         if let Some(rebuild) = found.take(noted)? {

@@ -7,7 +7,6 @@
 //! parent that no registry has is accepted when the user allowed local parents;
 //! the worker then reports the image id that it really used.
 
-mod final_dockerfile;
 mod look_up;
 #[cfg(test)]
 mod tests;
@@ -29,7 +28,6 @@ use futures::{StreamExt as _, stream};
 use registry_client::resolve::ResolvedImage;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::final_dockerfile::final_dockerfile;
 use self::look_up::{LACKS_PLATFORM, look_up};
 use super::platforms::SelectedPlatform;
 use crate::{
@@ -62,7 +60,7 @@ pub struct PinParents<'a> {
 }
 
 /// The parents of all platforms.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinnedParents {
     /// One entry for each platform, in the order in which they were given.
     pub platforms: Vec<PinnedPlatform>,
