@@ -94,7 +94,7 @@ impl Layers {
 
     /// Reads them.
     pub(super) fn load(&self, here: &CommandLine) -> Result<Site, CliError> {
-        Ok(Site::load(&self.files, here.environment(), &[])?.or_layout_root(&here.directory))
+        Ok(Site::read(&self.files, here.environment(), &[])?.or_layout_root(&here.directory))
     }
 
     /// An origin without the passing directory that the captured file is in.

@@ -5,8 +5,8 @@
 mod allowed;
 mod http;
 mod koji;
-mod openshift;
 mod odcs;
+mod openshift;
 
 use registry_client::Client;
 

@@ -8,7 +8,8 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{FilesystemFile, 
+use super::{
+    FilesystemFile,
     artifacts::{self, FetchedArtifact},
     source::STOP_THREADS,
     sources,

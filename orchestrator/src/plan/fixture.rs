@@ -44,6 +44,7 @@ impl World {
             longest_wait: Duration::from_millis(5),
         };
         let services = PlanServices {
+            shutdown: tokio_util::sync::CancellationToken::new(),
             site: Arc::new(Site { settings, ..Site::default() }),
             outside: Outside {
                 registries: Client::new(RegistrySettings::default()),

@@ -15,10 +15,10 @@ use crate::{
 /// Every setting of the site, under `site`, with who set it.
 pub fn site_leaves(site: &Site) -> Vec<Explained> {
     let leaf = |leaf: crate::config::Explained| {
-        let beaten = leaf.beaten.iter().map(|said| Said {
-            from: said.origin.to_string(),
-            value: value_text(&said.value),
-        });
+        let beaten = leaf
+            .beaten
+            .iter()
+            .map(|said| Said { from: said.origin.to_string(), value: value_text(&said.value) });
         Explained::new(format!("site.{}", leaf.key), value_text(&leaf.value), leaf.origin.to_string())
             .over(beaten.collect())
             .meaning(leaf.meaning)

@@ -57,6 +57,7 @@ impl Planning {
     pub(crate) fn again(&self) -> Self {
         let said = Arc::new(Said::default());
         let services = PlanServices {
+            shutdown: tokio_util::sync::CancellationToken::new(),
             site: self.services.site.clone(),
             outside: self.services.outside.clone(),
             stamp: self.services.stamp.clone(),

@@ -11,28 +11,28 @@ pub mod composes;
 mod context;
 mod decide;
 mod destinations;
+pub mod dockerfiles;
 mod draft;
-mod facts;
-mod policy;
 mod dry_run;
 pub mod explain;
-pub mod joints;
-mod parents;
-mod platforms;
-mod rebuild;
+mod facts;
 mod filesystem;
-mod inject_parent;
-#[cfg(test)]
-mod koji_fixture;
-mod parent_build;
-mod parent_digests;
-mod release;
-pub mod dockerfiles;
-pub mod help;
-pub mod labels;
-pub mod release_env;
 #[cfg(test)]
 mod fixture;
+pub mod help;
+mod inject_parent;
+pub mod joints;
+#[cfg(test)]
+mod koji_fixture;
+pub mod labels;
+mod parent_build;
+mod parent_digests;
+mod parents;
+mod platforms;
+mod policy;
+mod rebuild;
+mod release;
+pub mod release_env;
 pub mod repositories;
 mod repository;
 pub mod scope;
@@ -44,31 +44,31 @@ mod target;
 mod target_repository;
 mod value;
 
+pub use crate::outside::KojiReach;
 pub use catalogue::CATALOGUE;
 pub use context::{ExtraFileContent, ExtraFileRecord, MakeContext};
 pub use decide::{Asked, decide, draft};
 pub use destinations::CheckDestinations;
 pub use draft::{
-    Decision, Draft, Execution, PLAN, Notice, PlannedFile, PlannedLabel, PlannedPlatform, PlannedStep,
+    Decision, Draft, Execution, Notice, PLAN, PlannedFile, PlannedLabel, PlannedPlatform, PlannedStep,
     PlannedWorkOrder, Reason, Said, Verdict,
 };
 pub use dry_run::{DryRun, Silence, dry_run};
 pub use facts::{Facts, is_koji_filesystem};
-pub use parents::{BaseImage, PinParents, PinnedParents, PinnedPlatform};
-pub use platforms::{SelectPlatforms, SelectedPlatform, Selection};
-pub use rebuild::{NoteRebuild, Rebuild, source_of_rebuild};
-pub use repository::{ReadRepository, RepositoryFacts};
 pub use filesystem::{
     FetchFilesystems, FilesystemFile, FilesystemTask, StartFilesystem, WaitFilesystem, asks_for_filesystem,
 };
 pub use inject_parent::{InjectParent, InjectedParent};
 pub use parent_build::{FindParentBuild, ParentBuild, ParentWait, parent_nvr};
 pub use parent_digests::{DigestVerdict, PinnedDigests, RecordedDigests};
+pub use parents::{BaseImage, PinParents, PinnedParents, PinnedPlatform};
+pub use platforms::{SelectPlatforms, SelectedPlatform, Selection};
+pub use rebuild::{NoteRebuild, Rebuild, source_of_rebuild};
 pub use release::{ChooseRelease, ReleaseChoice, ReleaseLabels, ReleaseSource};
+pub use repository::{ReadRepository, RepositoryFacts};
 pub use settings::{FreezeSettings, FrozenSettings};
 pub use source::{FetchSource, ResolveSource};
-pub use crate::outside::KojiReach;
+pub use tags::{TagInputs, Tags};
 pub use target::{FindTarget, ReachKoji};
 pub use target_repository::FindTargetRepository;
-pub use tags::{TagInputs, Tags};
 pub use value::{Plan, PlatformPlan, Target};

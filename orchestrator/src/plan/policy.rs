@@ -55,7 +55,11 @@ fn records(facts: &Facts<'_>) -> Option<Verdict> {
         return Some(Verdict { rule: "policy.unrecorded_build".to_owned(), allowed: true, sentence });
     };
     let allowed = facts.settings.koji.unrecorded_builds == UnrecordedBuilds::Allow;
-    let but = if allowed { "which koji.unrecorded_builds allows" } else { "and koji.unrecorded_builds refuses that" };
+    let but = if allowed {
+        "which koji.unrecorded_builds allows"
+    } else {
+        "and koji.unrecorded_builds refuses that"
+    };
     let sentence = format!("the build would not be recorded in Koji ({}), {but}", reason.sentence);
     Some(Verdict { rule: "policy.unrecorded_build".to_owned(), allowed, sentence })
 }

@@ -91,8 +91,7 @@ pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildRes
         flow.run(CompareMembers { members: &members, may_differ: &plan.labels_may_differ }).await?;
     }
     let (version, release) = (plan.version.as_deref(), plan.release.as_deref());
-    flow.run(ConfirmTags { primary: &plan.tags.primary, version, release, members: &members })
-        .await?;
+    flow.run(ConfirmTags { primary: &plan.tags.primary, version, release, members: &members }).await?;
     let index = flow.run(AssembleIndex { format: plan.format, members: &members }).await?;
     publish::push_everywhere(flow, plan, &index, &members).await?;
     if !left_out(flow, plan, "update_image_stream").await? {

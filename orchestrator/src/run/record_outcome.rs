@@ -18,7 +18,11 @@ use common::{
 use serde::{Deserialize, Serialize};
 
 use super::{Failures, image_stream::UpdateImageStream};
-use crate::{plan::{PLAN, ResolveSource}, repository::CommitId, services::BuildServices};
+use crate::{
+    plan::{PLAN, ResolveSource},
+    repository::CommitId,
+    services::BuildServices,
+};
 
 /// Name of the document in the store.
 pub const OUTCOME: &str = "outcome";

@@ -23,7 +23,7 @@ use orchestrator::{
     plan,
     pool::{Pool, PoolSettings, TicketMaker},
     repository::GitAccess,
-    run::{self, Failures},
+    run::{self, Failures, RecordPlan},
     services::{BuildServices, BuildStamp, LayoutRoot, Services},
     store::{
         MOST_EVENTS, Store, StoreError,
@@ -140,8 +140,11 @@ impl Process {
         let services = self.of_build(build).await?;
         let flow = Flow::new(&services, journal, token.clone());
         let outcome = match plan::decide(&flow.over(&services.planning), &world.request).await {
-            Ok(plan) => run::run(&flow, &plan).await,
-            Err(failure) => Err(failure.into()),
+            Ok((draft, plan)) => match flow.run(RecordPlan::of(&draft)?).await {
+                Ok(_) => run::run(&flow, &plan).await,
+                Err(failure) => Err(failure.into()),
+            },
+            Err(failures) => Err(failures),
         };
         if let Err(failures) = &outcome {
             let left =

@@ -67,6 +67,7 @@ impl Cluster {
     /// The site's section for this cluster.
     pub(crate) fn setting(&self) -> config::OpenShift {
         config::OpenShift {
+            certificate_directory: None,
             url: Some(self.address.clone()),
             insecure: false,
             namespace: "images".to_owned(),

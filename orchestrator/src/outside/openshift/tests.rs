@@ -106,6 +106,7 @@ async fn the_token_is_read_each_time_and_never_told() {
 #[test]
 fn a_site_without_a_usable_address_is_told_apart_from_one_without_any() {
     let setting = |url: Option<&str>| config::OpenShift {
+        certificate_directory: None,
         url: url.map(str::to_owned),
         insecure: false,
         namespace: "default".to_owned(),

@@ -82,7 +82,9 @@ pub(super) fn rebuild(facts: &Facts<'_>) -> Answer {
     use common::request::BuildMode;
     match facts.request.mode {
         BuildMode::Normal => Answer::Runs,
-        BuildMode::Scratch => Answer::skipped("rebuild.not_for_scratch", "a scratch build is never an automatic rebuild"),
+        BuildMode::Scratch => {
+            Answer::skipped("rebuild.not_for_scratch", "a scratch build is never an automatic rebuild")
+        }
         BuildMode::Isolated { .. } => {
             Answer::skipped("rebuild.not_for_isolated", "an isolated build is never an automatic rebuild")
         }
@@ -99,7 +101,10 @@ pub(super) fn filesystem(facts: &Facts<'_>) -> Answer {
 
 pub(super) fn inject_parent(facts: &Facts<'_>) -> Answer {
     if facts.request.parent_build.is_none() {
-        return Answer::skipped("parent_build.not_asked_for", "the request names no Koji build to build upon");
+        return Answer::skipped(
+            "parent_build.not_asked_for",
+            "the request names no Koji build to build upon",
+        );
     }
     koji_can(facts, KojiCapability::Builds)
 }
@@ -188,7 +193,10 @@ pub(super) fn image_stream(facts: &Facts<'_>) -> Answer {
             return Answer::skipped("image_stream.not_asked_for", "the request names no image stream");
         }
         if facts.settings.openshift.url.is_none() {
-            return Answer::skipped("image_stream.not_configured", "the site names no OpenShift (openshift.url)");
+            return Answer::skipped(
+                "image_stream.not_configured",
+                "the site names no OpenShift (openshift.url)",
+            );
         }
         Answer::Runs
     })
@@ -214,7 +222,9 @@ pub(super) fn floating_tags(facts: &Facts<'_>) -> Answer {
         BuildMode::Normal => Answer::Runs,
         _ if facts.request.destinations.iter().any(with_tag) => Answer::Runs,
         BuildMode::Scratch => Answer::skipped("tags.scratch", "a scratch build gets its unique tag only"),
-        BuildMode::Isolated { .. } => Answer::skipped("tags.isolated", "an isolated build moves no floating tag"),
+        BuildMode::Isolated { .. } => {
+            Answer::skipped("tags.isolated", "an isolated build moves no floating tag")
+        }
     }
 }
 

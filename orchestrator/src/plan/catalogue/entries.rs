@@ -93,7 +93,12 @@ pub const CATALOGUE: &[Entry] = &[
         former: Some(Orchestrator("add_filesystem")),
         stage: Stage::Prepare,
         does: "has Koji make the file systems that the image begins with",
-        reads: &["request.filesystem_task", "request.repository_urls", "request.target", "repository.dockerfile"],
+        reads: &[
+            "request.filesystem_task",
+            "request.repository_urls",
+            "request.target",
+            "repository.dockerfile",
+        ],
         applies: answers::filesystem,
     },
     Entry {

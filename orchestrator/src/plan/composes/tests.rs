@@ -44,7 +44,12 @@ fn platform(name: &str) -> Platform {
 }
 
 fn wish(packages: &[&str], modules: &[&str], pulp_repos: bool) -> ComposeWish {
-    ComposeWish { packages: strings(packages), modules: strings(modules), pulp_repos, signing_intent: None }
+    ComposeWish {
+        packages: strings(packages),
+        modules: strings(modules),
+        pulp_repos,
+        ..ComposeWish::default()
+    }
 }
 
 /// Inputs that live as long as a test.

@@ -6,7 +6,8 @@ use super::{Problems, applies, source::Read};
 use crate::{
     outside::KojiTarget,
     plan::{
-        Draft, ExtraFileRecord, Facts, FindTargetRepository, Notice, ParentBuild, PlannedFile, SelectedPlatform,
+        Draft, ExtraFileRecord, Facts, FindTargetRepository, Notice, ParentBuild, PlannedFile,
+        SelectedPlatform,
         artifacts::FetchArtifacts,
         composes::{ComposeInputs, ComposeOutcome, request_composes},
         repositories::{ByPlatform, FetchRepositories},
@@ -100,8 +101,7 @@ pub(super) async fn gather(
     if applies(flow, "fetch_repositories", facts).await? {
         if flow.services().reach.may_ask() {
             let asked = &facts.request.repository_urls;
-            let files =
-                flow.run(FetchRepositories { asked, composed: &composed.repository_urls }).await;
+            let files = flow.run(FetchRepositories { asked, composed: &composed.repository_urls }).await;
             contents.by_platform = found.take(files)?.unwrap_or_default();
         } else {
             let text = "repository files were not fetched; the final Dockerfiles have no lines for them";
@@ -129,7 +129,8 @@ async fn composes(
     let platforms: Vec<Platform> = platforms.iter().map(|selected| selected.platform.clone()).collect();
     // Architectures that this site cannot name are none of this build's.
     let content_sets = read.facts.content_sets.iter();
-    let content_sets = content_sets.filter_map(|(name, sets)| Some((name.parse().ok()?, sets.clone()))).collect();
+    let content_sets =
+        content_sets.filter_map(|(name, sets)| Some((name.parse().ok()?, sets.clone()))).collect();
     let inputs = ComposeInputs {
         wish: read.facts.container.compose.as_ref(),
         content_sets: &content_sets,
@@ -149,7 +150,10 @@ async fn composes(
     ));
     if !flow.services().reach.may_change() {
         draft.notices.extend(outcome.requested.iter().map(|request| {
-            Notice::new("compose.would_request", format!("a build would ask for a compose of {}", request.source))
+            Notice::new(
+                "compose.would_request",
+                format!("a build would ask for a compose of {}", request.source),
+            )
         }));
     }
     Ok(outcome)
@@ -164,8 +168,10 @@ fn planned(contents: &Contents) -> Vec<PlannedFile> {
         platform: platform.cloned(),
     };
     let everywhere = contents.repositories.iter().chain(&contents.by_platform.everywhere);
-    let somewhere = contents.by_platform.platforms.iter().flat_map(|(platform, files)| {
-        files.iter().map(move |file| of(file, Some(platform)))
-    });
+    let somewhere = contents
+        .by_platform
+        .platforms
+        .iter()
+        .flat_map(|(platform, files)| files.iter().map(move |file| of(file, Some(platform))));
     everywhere.map(|file| of(file, None)).chain(somewhere).collect()
 }

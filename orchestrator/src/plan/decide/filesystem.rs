@@ -12,9 +12,7 @@ use url::Url;
 use super::{Problems, applies, source::Read};
 use crate::{
     outside::ImageTask,
-    plan::{
-        Facts, FetchFilesystems, FilesystemFile, SelectedPlatform, StartFilesystem, WaitFilesystem,
-    },
+    plan::{Facts, FetchFilesystems, FilesystemFile, SelectedPlatform, StartFilesystem, WaitFilesystem},
     repository::image_build_conf::{ImageBuildConf, ImageTaskDefaults, ImageTaskRequest, base_urls},
     services::PlanServices,
 };

@@ -3,12 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use common::{
-    failure::Failure,
-    flow::Flow,
-    image::Digest,
-    names::WorkOrderId,
-};
+use common::{failure::Failure, flow::Flow, image::Digest, names::WorkOrderId};
 
 use super::{
     Problems,

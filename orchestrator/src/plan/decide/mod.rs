@@ -26,14 +26,10 @@ use common::{
 use self::{complete::complete, problems::Problems};
 use super::{
     CheckDestinations, ChooseRelease, Decision, Draft, Execution, Facts, FindTarget, FreezeSettings,
-    KojiReach, MakeContext, Notice, Plan, ReachKoji, ReleaseChoice, ReleaseLabels, SelectPlatforms, TagInputs,
-    Tags, catalogue, policy,
+    KojiReach, MakeContext, Notice, Plan, ReachKoji, ReleaseChoice, ReleaseLabels, SelectPlatforms,
+    TagInputs, Tags, catalogue, policy,
 };
-use crate::{
-    outside::KojiCapability,
-    run::Failures,
-    services::PlanServices,
-};
+use crate::{outside::KojiCapability, run::Failures, services::PlanServices};
 
 /// What is to be planned.
 #[derive(Debug, Clone, Copy)]
@@ -112,22 +108,25 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     let selection = selection.unwrap_or_default();
     draft.platform_arithmetic.clone_from(&selection.arithmetic);
 
-    let filesystems =
-        filesystem::make(flow, &facts, read.as_ref(), &selection.platforms, &mut found).await?;
+    let filesystems = filesystem::make(flow, &facts, read.as_ref(), &selection.platforms, &mut found).await?;
     let parents = parents::pin(flow, &facts, read.as_ref(), &selection.platforms, &mut found).await?;
 
     let own_labels = images::own_labels(&facts, &selection.platforms, &parents);
-    let choice = found.take(
-        flow.run(ChooseRelease {
-            requested: request.release.as_deref(),
-            mode: &request.mode,
-            labels: &ReleaseLabels::of(&own_labels),
-            append: request.flatpak,
-            has_koji: koji != KojiReach::NotConfigured,
-            ask_koji: koji.offers(KojiCapability::Releases) && koji.offers(KojiCapability::Builds),
-        })
-        .await,
-    )?;
+    let choice = match read {
+        // Nobody knows yet whether the Dockerfile has one.
+        None => None,
+        Some(_) => found.take(
+            flow.run(ChooseRelease {
+                requested: request.release.as_deref(),
+                mode: &request.mode,
+                labels: &ReleaseLabels::of(&own_labels),
+                append: request.flatpak,
+                has_koji: koji != KojiReach::NotConfigured,
+                ask_koji: koji.offers(KojiCapability::Releases) && koji.offers(KojiCapability::Builds),
+            })
+            .await,
+        )?,
+    };
     let release = choice.as_ref().and_then(|choice| choice.release.as_deref());
     draft.release = choice.as_ref().map(|choice| Decision {
         value: release.unwrap_or("none").to_owned(),
@@ -170,6 +169,10 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     draft.destinations = targets.unwrap_or_default();
 
     let stamp = &services.stamp;
+    if read.is_none() {
+        let text = "tags that are made of version and release, or named in the repository, are not known";
+        draft.assumptions.push(Notice::new("tags.not_known", text));
+    }
     draft.tags = found.take(Tags::choose(&TagInputs {
         build: &stamp.build,
         created_at: stamp.created_at,
@@ -285,7 +288,8 @@ fn name(
     let mut part = |label: &str| {
         let value = labels.own(label);
         if value.is_none() && recorded {
-            let message = format!("the Dockerfile has no label '{label}', which Koji needs to record the build");
+            let message =
+                format!("the Dockerfile has no label '{label}', which Koji needs to record the build");
             found.push(
                 Failure::new(FailureClass::Source, "labels.missing", message)
                     .with_advice(format!("add LABEL {label}=… to the final stage")),

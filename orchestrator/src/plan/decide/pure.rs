@@ -15,9 +15,8 @@ use crate::services::PlanServices;
 
 /// The digest of what a pure function made, as JSON.
 pub(super) fn digest(made: &impl Serialize) -> Result<Digest, Failure> {
-    let json = serde_json::to_vec(made).map_err(|error| {
-        Failure::from_error(FailureClass::Internal, "flow.unserializable", &error)
-    })?;
+    let json = serde_json::to_vec(made)
+        .map_err(|error| Failure::from_error(FailureClass::Internal, "flow.unserializable", &error))?;
     Ok(Digest::of(&json))
 }
 

@@ -55,6 +55,7 @@ impl World {
         site.settings.source_registry = registry.host().to_string();
         let lines = Arc::new(Lines::default());
         let services = PlanServices {
+            shutdown: tokio_util::sync::CancellationToken::new(),
             site: Arc::new(site),
             outside: Outside {
                 registries,
