@@ -3,7 +3,7 @@
 
 mod parts;
 
-pub(crate) use parts::outside;
+pub use parts::outside;
 
 use std::{
     path::PathBuf,

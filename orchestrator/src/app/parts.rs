@@ -96,7 +96,7 @@ fn worker_program() -> PathBuf {
 }
 
 /// Other systems, with the site's credentials.
-pub(crate) fn outside(site: &Site) -> Result<Outside, HttpError> {
+pub fn outside(site: &Site) -> Result<Outside, HttpError> {
     Ok(Outside {
         registries: registries(site),
         git: git_access(site),
