@@ -68,7 +68,7 @@ async fn every_step_learns_the_same_when_it_runs_again() -> Result<()> {
     world.check_no_files()?;
     let recorded = outputs(journal.journal.events());
     let lost = journal.lost.into_inner().unwrap_or_else(PoisonError::into_inner);
-    ensure!(recorded.len() == 25, "{:?}", recorded.keys());
+    ensure!(recorded.len() == 31, "{:?}", recorded.keys());
     ensure!(lost == recorded);
     ensure!(world.tag_puts().values().all(|puts| *puts == 2), "each step ran twice: {:?}", world.tag_puts());
     process.end().await
