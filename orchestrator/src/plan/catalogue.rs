@@ -16,6 +16,9 @@ use super::{Facts, PlannedStep, Reason};
 
 pub use entries::CATALOGUE;
 
+/// Code of steps that are gone for good.
+pub const RETIRED: &str = "step.retired";
+
 /// One step.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {

@@ -20,6 +20,9 @@ use crate::{config::Settings, services::PlanServices};
 pub struct CheckDestinations<'a> {
     /// Those that the user asked for, or the default ones.
     pub asked: &'a [Destination],
+    /// Make layouts that are not there: not in a dry run, and not for a build
+    /// that is not going to be.
+    pub make: bool,
 }
 
 impl Step<PlanServices> for CheckDestinations<'_> {
@@ -33,56 +36,69 @@ impl Step<PlanServices> for CheckDestinations<'_> {
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Vec<Target>, Failure> {
         let mut targets: Vec<Target> = Vec::new();
+        let mut problems = Vec::new();
         for destination in self.asked {
             let target = match destination {
                 Destination::Layout { directory } => {
                     let root = &cx.services.layout_root;
-                    Target::Layout { directory: settle(directory, root.path(), root.is_a_fence())? }
+                    match settle(directory, root.path(), root.is_a_fence()) {
+                        Ok(directory) => Target::Layout { directory },
+                        Err(problem) => {
+                            problems.push(problem);
+                            continue;
+                        }
+                    }
                 }
                 Destination::Registry { host, repository, tag } => {
                     let (host, repository, tag) = (host.clone(), repository.clone(), tag.clone());
                     Target::Registry { host, repository, tag }
                 }
             };
-            check(cx.services, &target).await?;
-            if !targets.contains(&target) {
-                targets.push(target);
+            if targets.contains(&target) {
+                continue;
+            }
+            match check(cx.services, &target, self.make).await {
+                Ok(()) => targets.push(target),
+                Err(problem) => problems.push(problem),
             }
         }
-        Ok(targets)
+        Failure::all(problems).map_or(Ok(targets), Err)
     }
 }
 
 /// Where an image goes of which the request says nothing: to the site's
 /// registries, under the image's name; where there are none, into a layout named
 /// after the component.
+///
+/// # Errors
+/// The name cannot be that of a repository in a registry.
 pub(super) fn default_destinations(
     settings: &Settings,
     name: Option<&str>,
     component: Option<&Component>,
-) -> Vec<Destination> {
-    let name = name.or(component.map(Component::as_str));
-    let repository = name.and_then(|name| name.parse().ok());
-    let registries = settings.publication.registries.iter();
-    let remote: Vec<Destination> = repository.map_or_else(Vec::new, |repository: Repository| {
-        let to = |host: &Host| Destination::Registry {
-            host: host.clone(),
-            repository: repository.clone(),
-            tag: None,
-        };
-        registries.map(to).collect()
-    });
+) -> Result<Vec<Destination>, Failure> {
+    let registries = &settings.publication.registries;
     let layout = |component: &Component| Destination::Layout { directory: component.as_str().into() };
-    if remote.is_empty() { component.map(layout).into_iter().collect() } else { remote }
+    let Some(name) = name.or(component.map(Component::as_str)).filter(|_| !registries.is_empty()) else {
+        return Ok(component.map(layout).into_iter().collect());
+    };
+    let repository: Repository = name.parse().map_err(|error: common::ParseError| {
+        let message = format!("the image cannot be published under its label 'name': {error}");
+        Failure::new(FailureClass::Source, "destinations.bad_name", message)
+            .with_advice("correct the label 'name' in the Dockerfile, or name a destination in the request")
+    })?;
+    let to =
+        |host: &Host| Destination::Registry { host: host.clone(), repository: repository.clone(), tag: None };
+    Ok(registries.iter().map(to).collect())
 }
 
 /// Opens the destination, which creates a layout and asks a registry whether it
 /// is there and lets us in. A dry run leaves a layout that is not there alone.
-async fn check(services: &PlanServices, target: &Target) -> Result<(), Failure> {
+async fn check(services: &PlanServices, target: &Target, make: bool) -> Result<(), Failure> {
     let latest = Selector::Tag(Tag::latest());
     match target {
         Target::Layout { directory } => {
-            let layout = if services.reach.may_change() {
+            let layout = if make && services.reach.may_change() {
                 Layout::create(directory).await?
             } else if is_empty(directory).await {
                 return Ok(());

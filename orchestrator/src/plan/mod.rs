@@ -6,6 +6,7 @@
 //! Dockerfiles) is a pure function and no step.
 
 pub mod artifacts;
+mod base_urls;
 pub mod catalogue;
 pub mod composes;
 mod context;
@@ -45,6 +46,7 @@ mod target_repository;
 mod value;
 
 pub use crate::outside::KojiReach;
+pub use base_urls::FindBaseUrls;
 pub use catalogue::CATALOGUE;
 pub use context::{ExtraFileContent, ExtraFileRecord, MakeContext};
 pub use decide::{Asked, decide, draft};

@@ -89,6 +89,14 @@ pub const CATALOGUE: &[Entry] = &[
         answers::flatpak,
     ),
     Entry {
+        name: "find_base_urls",
+        former: None,
+        stage: Stage::Prepare,
+        does: "looks up where the packages of those file systems are",
+        reads: &["request.repository_urls", "site.repositories.allowed_domains"],
+        applies: answers::filesystem,
+    },
+    Entry {
         name: "start_filesystem",
         former: Some(Orchestrator("add_filesystem")),
         stage: Stage::Prepare,

@@ -53,7 +53,7 @@ pub(super) async fn read(
         assumed_parent: None,
         koji: &KojiReach::NotConfigured,
     };
-    if applies(flow, "note_rebuild", &facts).await? {
+    if applies("note_rebuild", &facts)? {
         let noted = flow.run(NoteRebuild { request, autorebuild: &read.facts.container.autorebuild }).await;
         if let Some(rebuild) = found.take(noted)? {
             draft.rebuild = Some(described(&rebuild));
