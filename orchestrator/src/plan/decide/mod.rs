@@ -27,7 +27,9 @@ use self::{complete::complete, problems::Problems};
 use super::{
     CheckDestinations, ChooseRelease, Decision, Draft, Execution, Facts, FindTarget, FreezeSettings,
     KojiReach, MakeContext, Notice, Plan, ReachKoji, ReleaseChoice, ReleaseLabels, SelectPlatforms,
-    TagInputs, Tags, catalogue, policy,
+    TagInputs, Tags, catalogue,
+    draft::{TAGS_NOT_KNOWN, UNIQUE_TAG_GIVEN},
+    policy,
 };
 use crate::{outside::KojiCapability, run::Failures, services::PlanServices};
 
@@ -163,6 +165,7 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     let extra = images.write_dockerfiles(&labels, &contents, &filesystems, &mut found, &mut draft).await?;
 
     let name = first.and_then(|labels| labels.own("name"));
+    found.extend(name.and_then(|name| super::destinations::image_name(name).err()));
     let default = super::destinations::default_destinations(settings, name, draft.component.as_ref());
     let asked_for = if request.destinations.is_empty() { &default } else { &request.destinations };
     let targets = found.take(flow.run(CheckDestinations { asked: asked_for }).await)?;
@@ -171,7 +174,11 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     let stamp = &services.stamp;
     if read.is_none() {
         let text = "tags that are made of version and release, or named in the repository, are not known";
-        draft.assumptions.push(Notice::new("tags.not_known", text));
+        draft.assumptions.push(Notice::new(TAGS_NOT_KNOWN, text));
+    }
+    if asked.unique_tag.is_some() {
+        let text = "the unique tag is that of the captured pod (image_tag, or OUTPUT_IMAGE)";
+        draft.assumptions.push(Notice::new(UNIQUE_TAG_GIVEN, text));
     }
     draft.tags = found.take(Tags::choose(&TagInputs {
         build: &stamp.build,
@@ -223,6 +230,7 @@ fn empty(request: &BuildRequest, frozen: &super::FrozenSettings) -> Draft {
         artifacts: Vec::new(),
         context: None,
         dockerfile_path: None,
+        repository_keys: Vec::new(),
         steps: Vec::new(),
         verdicts: Vec::new(),
         notices: Vec::new(),
