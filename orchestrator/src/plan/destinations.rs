@@ -63,12 +63,14 @@ pub(super) fn image_name(name: &str) -> Result<Repository, Failure> {
     let shown: String = name.chars().take(80).collect();
     let first = name.split('/').next().unwrap_or_default();
     if first.contains(['.', ':']) || (first == "localhost" && name.contains('/')) {
-        let message = format!("the label 'name' of the image is '{shown}', and '{first}' looks like a registry");
+        let message =
+            format!("the label 'name' of the image is '{shown}', and '{first}' looks like a registry");
         return Err(Failure::new(FailureClass::Source, "labels.name_looks_like_registry", message)
             .with_advice("name the image without a registry, and without '.' and ':' before the first '/'"));
     }
     name.parse().map_err(|error: common::ParseError| {
-        let message = format!("the label 'name' of the image is '{shown}', which names no repository: {error}");
+        let message =
+            format!("the label 'name' of the image is '{shown}', which names no repository: {error}");
         Failure::new(FailureClass::Source, "labels.name_invalid", message)
             .with_advice("use lower-case letters and digits, '.', '_' and '-' between them, and '/'")
     })
@@ -162,7 +164,11 @@ mod tests {
             ("empty part", "team//a", Err("labels.name_invalid")),
         ] {
             let outcome = image_name(name).map(|_| ());
-            assert_eq!(outcome.as_ref().map_err(|failure| failure.code.as_str()).copied(), expected, "{case}");
+            assert_eq!(
+                outcome.as_ref().map_err(|failure| failure.code.as_str()).copied(),
+                expected,
+                "{case}"
+            );
         }
     }
 

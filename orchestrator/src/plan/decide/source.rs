@@ -12,9 +12,7 @@ use crate::{
     outside::KojiReach,
     plan::{
         Decision, Draft, Facts, FetchSource, NoteRebuild, Notice, ReadRepository, RepositoryFacts,
-        ResolveSource,
-        repository::keys as repository_keys,
-        source_of_rebuild,
+        ResolveSource, repository::keys as repository_keys, source_of_rebuild,
     },
     repository::{ResolvedSource, remote_host},
     services::PlanServices,

@@ -157,7 +157,8 @@ fn tags(draft: &Draft, known: &Explanation) -> Vec<Explained> {
     };
     let kind = "the kind of build (request.mode)";
     let assumed = |code: &str| draft.assumptions.iter().find(|notice| notice.code == code);
-    let unique = assumed(UNIQUE_TAG_GIVEN).map_or("Koji target, id and time of the build", |given| &given.text);
+    let unique =
+        assumed(UNIQUE_TAG_GIVEN).map_or("Koji target, id and time of the build", |given| &given.text);
     let unknown = assumed(TAGS_NOT_KNOWN).map(|notice| notice.text.as_str());
     let lack = unknown.unwrap_or(kind);
     let unless = |empty: bool, origin: &'static str| if empty { lack } else { origin };
@@ -177,12 +178,7 @@ fn tags(draft: &Draft, known: &Explanation) -> Vec<Explained> {
             unless(tags.primary.is_empty(), "the label 'version' and plan.release"),
             "Tags of this version and release, which never move.",
         ),
-        of(
-            "floating",
-            &tags.floating,
-            &floating,
-            "Tags that move to the newest build.",
-        ),
+        of("floating", &tags.floating, &floating, "Tags that move to the newest build."),
     ]
 }
 
