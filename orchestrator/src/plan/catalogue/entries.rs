@@ -422,6 +422,9 @@ pub const CATALOGUE: &[Entry] = &[
     },
 ];
 
+/// What steps do that never run.
+pub(super) const NOTHING: &str = "nothing in this version";
+
 /// A step that never runs, at the place where OSBS had it.
 const fn retired(
     name: &'static str,
@@ -429,5 +432,5 @@ const fn retired(
     stage: Stage,
     applies: fn(&crate::plan::Facts<'_>) -> super::Answer,
 ) -> Entry {
-    Entry { name, former: Some(former), stage, does: "nothing in this version", reads: &[], applies }
+    Entry { name, former: Some(former), stage, does: NOTHING, reads: &[], applies }
 }
