@@ -8,6 +8,7 @@ mod explained;
 mod golden;
 mod koji;
 mod layers;
+mod names;
 mod repository;
 mod site;
 mod steps;
