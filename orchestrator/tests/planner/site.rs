@@ -114,7 +114,7 @@ async fn pulp_is_gone_however_it_is_configured() {
     for (case, config) in [
         ("pulp", format!("{SEED_CONFIG}\n{pulp}")),
         ("INP-8", format!("version: 1\ncontent_versions: [v2]\n{pulp}{}{same}", registry(2))),
-        ("INP-9", format!("version: 1\n{pulp}{}", registry(2))),
+        ("INP-9", format!("version: 1\n{pulp}{}", registry(1))),
     ] {
         let case = (case, Case::replay(&config, &[]));
         assert!(case.1.site().retired().iter().any(|retired| retired.key.starts_with("pulp")), "{}", case.0);
