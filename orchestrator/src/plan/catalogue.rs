@@ -9,6 +9,7 @@
 
 mod answers;
 mod entries;
+pub mod former;
 
 use common::flow::Stage;
 

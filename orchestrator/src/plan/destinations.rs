@@ -66,6 +66,29 @@ impl Step<PlanServices> for CheckDestinations<'_> {
     }
 }
 
+/// The label `name` as the repository of a registry that it is to be.
+///
+/// # Errors
+/// Its first part looks like a registry's host, which would send the image
+/// elsewhere (`labels.name_looks_like_registry`), or it is no name of a repository
+/// (`labels.name_invalid`).
+pub(super) fn image_name(name: &str) -> Result<Repository, Failure> {
+    let shown: String = name.chars().take(80).collect();
+    let first = name.split('/').next().unwrap_or_default();
+    if first.contains(['.', ':']) || (first == "localhost" && name.contains('/')) {
+        let message =
+            format!("the label 'name' of the image is '{shown}', and '{first}' looks like a registry");
+        return Err(Failure::new(FailureClass::Source, "labels.name_looks_like_registry", message)
+            .with_advice("name the image without a registry, and without '.' and ':' before the first '/'"));
+    }
+    name.parse().map_err(|error: common::ParseError| {
+        let message =
+            format!("the label 'name' of the image is '{shown}', which names no repository: {error}");
+        Failure::new(FailureClass::Source, "labels.name_invalid", message)
+            .with_advice("use lower-case letters and digits, '.', '_' and '-' between them, and '/'")
+    })
+}
+
 /// Where an image goes of which the request says nothing: to the site's
 /// registries, under the image's name; where there are none, into a layout named
 /// after the component.
@@ -140,6 +163,30 @@ fn settle(directory: &Path, root: &Path, fenced: bool) -> Result<PathBuf, Failur
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_an_image_is_that_of_a_repository() {
+        for (case, name, expected) in [
+            ("UP-11", "fedora-25.1/something", Err("labels.name_looks_like_registry")),
+            ("UP-11", "fedora-25-1/something", Ok(())),
+            ("UP-11, alone", "fedora-25.1", Err("labels.name_looks_like_registry")),
+            ("a port", "registry:5000/a", Err("labels.name_looks_like_registry")),
+            ("this machine", "localhost/a", Err("labels.name_looks_like_registry")),
+            ("a dot further on", "team/fedora-25.1", Ok(())),
+            ("UP-14", "fedora23/python", Ok(())),
+            ("UP-14", "fedora23", Ok(())),
+            ("upper case", "Team/Hello", Err("labels.name_invalid")),
+            ("a blank", "my image", Err("labels.name_invalid")),
+            ("empty part", "team//a", Err("labels.name_invalid")),
+        ] {
+            let outcome = image_name(name).map(|_| ());
+            assert_eq!(
+                outcome.as_ref().map_err(|failure| failure.code.as_str()).copied(),
+                expected,
+                "{case}"
+            );
+        }
+    }
 
     #[test]
     fn a_fence_keeps_layouts_below_the_root() {

@@ -53,7 +53,7 @@ pub use decide::{Asked, decide, draft};
 pub use destinations::CheckDestinations;
 pub use draft::{
     Decision, Draft, Execution, Notice, PLAN, PlannedFile, PlannedLabel, PlannedPlatform, PlannedStep,
-    PlannedWorkOrder, Reason, Said, Verdict,
+    PlannedWorkOrder, Reason, RepositoryKey, Said, Verdict,
 };
 pub use dry_run::{DryRun, Silence, dry_run};
 pub use facts::{Facts, is_koji_filesystem};

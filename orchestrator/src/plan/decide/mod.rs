@@ -28,6 +28,10 @@ use super::{
     CheckDestinations, ChooseRelease, Decision, Draft, Execution, Facts, FindTarget, FreezeSettings,
     KojiReach, MakeContext, Notice, Plan, ReachKoji, ReleaseChoice, SelectPlatforms, TagInputs, Tags,
     catalogue, policy,
+    KojiReach, MakeContext, Notice, Plan, ReachKoji, ReleaseChoice, ReleaseLabels, SelectPlatforms,
+    TagInputs, Tags, catalogue,
+    draft::{TAGS_NOT_KNOWN, UNIQUE_TAG_GIVEN},
+    policy,
 };
 use crate::{outside::KojiCapability, run::Failures, services::PlanServices};
 
@@ -147,11 +151,40 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     let labels = images.settle_labels(&mut uncertain, &mut draft).await?;
     let first = labels.first();
     draft.nvr = name(&facts, first, choice.as_ref(), &mut uncertain, &mut draft.notices);
+    draft.nvr = name(&facts, first, choice.as_ref(), &mut found, &mut draft.notices);
+    let parent_build = parents::find_build(flow, &facts, &parents, &mut found).await?;
+
+    let contents = contents::gather(
+        flow,
+        &facts,
+        read.as_ref(),
+        &selection.platforms,
+        target.as_ref(),
+        parent_build.as_ref(),
+        &mut found,
+        &mut draft,
+    )
+    .await?;
+    images.check_scope(&labels, &mut found, &mut draft).await?;
+    draft.verdicts.extend(policy::verdicts(&facts));
+    found.extend(policy::denials(&draft.verdicts));
+    let extra = images.write_dockerfiles(&labels, &contents, &filesystems, &mut found, &mut draft).await?;
+
+    let name = first.and_then(|labels| labels.own("name"));
+    found.extend(name.and_then(|name| super::destinations::image_name(name).err()));
+    let default = super::destinations::default_destinations(settings, name, draft.component.as_ref());
+    let asked_for = if request.destinations.is_empty() { &default } else { &request.destinations };
+    let targets = found.take(flow.run(CheckDestinations { asked: asked_for }).await)?;
+    draft.destinations = targets.unwrap_or_default();
 
     let stamp = &services.stamp;
     if read.is_none() {
         let text = "tags that are made of version and release, or named in the repository, are not known";
-        draft.assumptions.push(Notice::new("tags.not_known", text));
+        draft.assumptions.push(Notice::new(TAGS_NOT_KNOWN, text));
+    }
+    if asked.unique_tag.is_some() {
+        let text = "the unique tag is that of the captured pod (image_tag, or OUTPUT_IMAGE)";
+        draft.assumptions.push(Notice::new(UNIQUE_TAG_GIVEN, text));
     }
     draft.tags = uncertain.take(Tags::choose(&TagInputs {
         build: &stamp.build,
@@ -279,6 +312,7 @@ fn empty(request: &BuildRequest, frozen: &super::FrozenSettings) -> Draft {
         artifacts: Vec::new(),
         context: None,
         dockerfile_path: None,
+        repository_keys: Vec::new(),
         steps: Vec::new(),
         verdicts: Vec::new(),
         notices: Vec::new(),
