@@ -105,11 +105,7 @@ pub(super) fn default_destinations(
     let Some(name) = name.or(component.map(Component::as_str)).filter(|_| !registries.is_empty()) else {
         return Ok(component.map(layout).into_iter().collect());
     };
-    let repository: Repository = name.parse().map_err(|error: common::ParseError| {
-        let message = format!("the image cannot be published under its label 'name': {error}");
-        Failure::new(FailureClass::Source, "destinations.bad_name", message)
-            .with_advice("correct the label 'name' in the Dockerfile, or name a destination in the request")
-    })?;
+    let repository = image_name(name)?;
     let to =
         |host: &Host| Destination::Registry { host: host.clone(), repository: repository.clone(), tag: None };
     Ok(registries.iter().map(to).collect())

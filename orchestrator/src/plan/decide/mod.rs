@@ -27,9 +27,7 @@ use self::{complete::complete, problems::Problems};
 use super::{
     CheckDestinations, ChooseRelease, Decision, Draft, Execution, Facts, FindTarget, FreezeSettings,
     KojiReach, MakeContext, Notice, Plan, ReachKoji, ReleaseChoice, SelectPlatforms, TagInputs, Tags,
-    catalogue, policy,
-    KojiReach, MakeContext, Notice, Plan, ReachKoji, ReleaseChoice, ReleaseLabels, SelectPlatforms,
-    TagInputs, Tags, catalogue,
+    catalogue,
     draft::{TAGS_NOT_KNOWN, UNIQUE_TAG_GIVEN},
     policy,
 };
@@ -151,32 +149,6 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     let labels = images.settle_labels(&mut uncertain, &mut draft).await?;
     let first = labels.first();
     draft.nvr = name(&facts, first, choice.as_ref(), &mut uncertain, &mut draft.notices);
-    draft.nvr = name(&facts, first, choice.as_ref(), &mut found, &mut draft.notices);
-    let parent_build = parents::find_build(flow, &facts, &parents, &mut found).await?;
-
-    let contents = contents::gather(
-        flow,
-        &facts,
-        read.as_ref(),
-        &selection.platforms,
-        target.as_ref(),
-        parent_build.as_ref(),
-        &mut found,
-        &mut draft,
-    )
-    .await?;
-    images.check_scope(&labels, &mut found, &mut draft).await?;
-    draft.verdicts.extend(policy::verdicts(&facts));
-    found.extend(policy::denials(&draft.verdicts));
-    let extra = images.write_dockerfiles(&labels, &contents, &filesystems, &mut found, &mut draft).await?;
-
-    let name = first.and_then(|labels| labels.own("name"));
-    found.extend(name.and_then(|name| super::destinations::image_name(name).err()));
-    let default = super::destinations::default_destinations(settings, name, draft.component.as_ref());
-    let asked_for = if request.destinations.is_empty() { &default } else { &request.destinations };
-    let targets = found.take(flow.run(CheckDestinations { asked: asked_for }).await)?;
-    draft.destinations = targets.unwrap_or_default();
-
     let stamp = &services.stamp;
     if read.is_none() {
         let text = "tags that are made of version and release, or named in the repository, are not known";
@@ -197,6 +169,7 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
         unique: asked.unique_tag,
     }))?;
     let name = first.and_then(|labels| labels.own("name"));
+    uncertain.extend(name.and_then(|name| super::destinations::image_name(name).err()));
     let default = if request.destinations.is_empty() {
         let component = draft.component.as_ref();
         uncertain.take(super::destinations::default_destinations(settings, name, component))?
