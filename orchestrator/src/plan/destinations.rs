@@ -33,23 +33,33 @@ impl Step<PlanServices> for CheckDestinations<'_> {
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Vec<Target>, Failure> {
         let mut targets: Vec<Target> = Vec::new();
+        let mut problems = Vec::new();
         for destination in self.asked {
             let target = match destination {
                 Destination::Layout { directory } => {
                     let root = &cx.services.layout_root;
-                    Target::Layout { directory: settle(directory, root.path(), root.is_a_fence())? }
+                    match settle(directory, root.path(), root.is_a_fence()) {
+                        Ok(directory) => Target::Layout { directory },
+                        Err(failure) => {
+                            problems.push(failure);
+                            continue;
+                        }
+                    }
                 }
                 Destination::Registry { host, repository, tag } => {
                     let (host, repository, tag) = (host.clone(), repository.clone(), tag.clone());
                     Target::Registry { host, repository, tag }
                 }
             };
-            check(cx.services, &target).await?;
-            if !targets.contains(&target) {
+            if let Err(failure) = check(cx.services, &target).await {
+                problems.push(failure);
+            } else if !targets.contains(&target) {
                 targets.push(target);
             }
         }
-        Ok(targets)
+        // What may pass decides whether the step is tried again.
+        problems.sort_by_key(|failure| !failure.class.is_worth_another_try());
+        Failure::all(problems).map_or(Ok(targets), Err)
     }
 }
 
