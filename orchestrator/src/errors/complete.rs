@@ -14,6 +14,21 @@ use crate::{config::Site, plan::CATALOGUE};
 /// Crates whose codes reach a build's record.
 const CRATES: &[&str] = &["orchestrator", "registry-client", "worker", "common"];
 
+/// Every class of pages.
+const CLASSES: &[&str] = &[
+    "user",
+    "source",
+    "parent",
+    "policy",
+    "infrastructure",
+    "capacity",
+    "cancelled",
+    "timeout",
+    "internal",
+    "notice",
+    "skip",
+];
+
 /// Codes without an area.
 const PLAIN: &[&str] = &["cancelled", "only_on_failure"];
 
@@ -162,6 +177,33 @@ fn areas_of_failures_are_known() {
     }
 }
 
+/// A class that stands right before a code, as in `Failure::new(CLASS, CODE, …)`
+/// and in the tables of error types, is a class of its page.
+#[test]
+fn classes_are_those_of_the_sources() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = Vec::new();
+    CRATES.iter().for_each(|name| sources(&root.join(name).join("src"), &mut files));
+    let mut looked_at = 0;
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for page in pages() {
+            for (at, _) in text.match_indices(&format!("\"{}\"", page.code)) {
+                let Some(before) = text[..at].trim_end().strip_suffix(',') else { continue };
+                let start = before.rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+                let class = before[start..].to_ascii_lowercase();
+                if before[start..].starts_with(char::is_uppercase) && CLASSES.contains(&class.as_str()) {
+                    let fits = page.classes().any(|other| other == class);
+                    assert!(fits, "{} is {class} in {}", page.code, file.display());
+                    looked_at += 1;
+                }
+            }
+        }
+    }
+    assert!(looked_at > 150, "{looked_at}");
+}
+
 #[test]
 fn words_that_are_no_codes_have_no_pages() {
     for word in NO_CODES {
@@ -171,22 +213,9 @@ fn words_that_are_no_codes_have_no_pages() {
 
 #[test]
 fn pages_are_whole() {
-    let classes = [
-        "user",
-        "source",
-        "parent",
-        "policy",
-        "infrastructure",
-        "capacity",
-        "cancelled",
-        "timeout",
-        "internal",
-        "notice",
-        "skip",
-    ];
     for page in pages() {
         let Page { code, class, title, means, fix, example } = page;
-        assert!(classes.contains(class), "{code}: {class}");
+        assert!(page.classes().all(|class| CLASSES.contains(&class)), "{code}: {class}");
         for (part, text) in [("title", title), ("means", means), ("fix", fix)] {
             assert!(text.ends_with('.'), "{code}: {part} is no sentence: {text}");
             assert!(text.len() < 400 && !text.contains('\n'), "{code}: {part}");

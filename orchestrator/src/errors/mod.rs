@@ -21,8 +21,9 @@ pub use pages::AREAS;
 pub struct Page {
     /// The code, which stays. Example: `source.ref_not_found`.
     pub code: &'static str,
-    /// Whose matter it is: a class of failures, `notice` for what does not stop a
-    /// build, or `skip` for why a step is left out.
+    /// Whose matter it is: a class of failures (where it depends, several with a
+    /// comma between them), `notice` for what does not stop a build, or `skip` for
+    /// why a step is left out.
     pub class: &'static str,
     /// What happened, in one sentence.
     pub title: &'static str,
@@ -33,6 +34,13 @@ pub struct Page {
     /// A short input that leads there; may be empty.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub example: &'static str,
+}
+
+impl Page {
+    /// Each class it may have.
+    pub fn classes(&self) -> impl Iterator<Item = &'static str> {
+        self.class.split(", ")
+    }
 }
 
 /// Codes that belong together.

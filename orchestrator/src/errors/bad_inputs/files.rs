@@ -237,10 +237,55 @@ const SOURCE: &[Row] = &[
     ),
 ];
 
+/// The same codes once more, in other words.
+const ALSO: &[Row] = &[
+    files(
+        "a container.yaml somewhere else",
+        &[("container.yaml", Link("/etc/passwd"))],
+        "source.symlink_escapes",
+        "/etc/passwd",
+    ),
+    files(
+        "a Dockerfile that is a directory",
+        &[("Dockerfile/a", Text(""))],
+        "source.not_a_file",
+        "Dockerfile",
+    ),
+    files(
+        "an absolute target",
+        &[(URL, Text("- {url: 'https://h/a', md5: 0123456789abcdef0123456789abcdef, target: /etc/x}\n"))],
+        "source.artifact_target",
+        "/etc/x",
+    ),
+    files(
+        "a tag too long",
+        &[(
+            "additional-tags",
+            Text(concat!(
+                "11111111111111111111111111111111111111111111111111111111111111111",
+                "11111111111111111111111111111111111111111111111111111111111111111\n"
+            )),
+        )],
+        "source.additional_tag",
+        "line 1",
+    ),
+    files(
+        "a key of a key",
+        &[("container.yaml", Text("compose:\n  package: [a]\n"))],
+        "source.container_yaml_unknown_key",
+        "line 2",
+    ),
+];
+
 const MANY_TAGS: &str = include_str!("many_tags.txt");
 
 pub(super) fn codes() -> Vec<&'static str> {
     [CONTAINER, BESIDE, SOURCE].concat().iter().map(|row| row.code).collect()
+}
+
+#[tokio::test]
+async fn other_inputs_of_the_same_kinds() {
+    hold(ALSO).await;
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ fn held(name: &str, code: &str, says: &str, told: &[Told]) -> Option<String> {
         return Some(format!("{name}: {code} is missing in {told:#?}"));
     };
     let page = super::page(code).is_none().then(|| format!("{name}: {code} has no page"));
-    let same = |class| super::page(code).is_some_and(|page| page.class == class);
+    let same = |class| super::page(code).is_some_and(|page| page.classes().any(|other| other == class));
     let class = problem.class.filter(|class| !same(*class));
     let class = class.map(|class| format!("{name}: {code} is of the class {class}, its page is not"));
     let message = (!problem.message.contains(says))

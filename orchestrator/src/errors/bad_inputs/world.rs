@@ -69,7 +69,7 @@ pub(super) const fn asked(
 /// A repository with the files.
 pub(super) fn repository(files: &[(&str, Entry)]) -> GitRepository {
     let repository = GitRepository::new().unwrap();
-    if !files.iter().any(|(path, _)| *path == "Dockerfile") {
+    if !files.iter().any(|(path, _)| path.split('/').next() == Some("Dockerfile")) {
         repository.write("Dockerfile", DOCKERFILE).unwrap();
     }
     repository.write("README", "so that there is something\n").unwrap();

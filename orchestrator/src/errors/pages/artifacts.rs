@@ -79,10 +79,10 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "artifacts.changed",
-        "infrastructure",
-        "A file that was fetched is not the same any more.",
-        "It changed on disk between planning and build.",
-        "Submit the build again; look at the orchestrator's disk if it comes back.",
+        "source",
+        "A file changed at its address while the build ran.",
+        "The build was resumed and had to fetch it again, and it is not what was recorded.",
+        "Submit the build again; give the file a checksum of sha256 so that a change shows at once.",
         "",
     ),
     page(
@@ -218,7 +218,7 @@ pub(super) const PAGES: &[Page] = &[
         "http.redirect_refused",
         "policy",
         "A redirect was not followed.",
-        "It goes around in a circle, from https to http, or too far.",
+        "The message says where it leads, and why that is refused.",
         "Name the file where it really is.",
         "",
     ),

@@ -134,7 +134,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "repositories.bad_file",
-        "source",
+        "source, user",
         "What is at the address is no repository file.",
         "It is no INI file of dnf, or not UTF-8; perhaps a page that says that there is none.",
         "Look at what is at the address.",

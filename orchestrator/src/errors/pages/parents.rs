@@ -94,7 +94,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "inject.no_image",
-        "parent",
+        "user",
         "The build to build upon has no image.",
         "It is no container build, or its metadata names no image.",
         "Name a container build.",
@@ -102,15 +102,15 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "inject.no_koji",
-        "policy",
+        "user",
         "The request names a Koji build to build upon, and the site has no Koji.",
         "The build cannot be looked up.",
-        "Leave parent_build out, or ask the operators for koji.hub_url and koji.bridge.",
+        "Leave parent_build out, or ask the operators for koji.bridge.",
         "",
     ),
     page(
         "inject.other_repository",
-        "parent",
+        "user",
         "The build to build upon is another image than the Dockerfile's parent.",
         "It would replace the FROM image by one of another name.",
         "Name a build of the parent that the Dockerfile has, or change FROM.",

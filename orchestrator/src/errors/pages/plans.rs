@@ -15,7 +15,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "plan.platform_disabled",
-        "user",
+        "user, policy",
         "A platform was asked for that the site does not build now.",
         "It is switched off in the site's configuration.",
         "Leave the platform out, or ask the operators to enable it.",

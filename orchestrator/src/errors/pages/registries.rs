@@ -15,7 +15,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "registry.not_found",
-        "user",
+        "user, infrastructure",
         "A registry does not have what is needed.",
         "The repository or image is not there; as a fault of the registry, content that it just took is gone.",
         "Check the name of the repository.",
@@ -23,7 +23,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "registry.rejected",
-        "policy",
+        "policy, infrastructure",
         "A registry rejected a request.",
         "Its settings forbid it, as when it is read-only or takes only small layers.",
         "The registry's log says more; ask those who run it.",

@@ -167,7 +167,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "config.proxy",
-        "policy",
+        "infrastructure",
         "The proxy of the site cannot be written into a repository file.",
         "It goes into the text of a .repo file, and would break it.",
         "Correct repositories.proxy.",

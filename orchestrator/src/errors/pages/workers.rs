@@ -126,7 +126,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "work_order.invalid",
-        "internal",
+        "internal, user",
         "The worker does not understand its order.",
         "Orchestrator and worker do not fit together.",
         "Compare their versions.",
