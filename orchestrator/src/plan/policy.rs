@@ -12,6 +12,9 @@ use crate::{
     repository::remote_host,
 };
 
+/// The rule for hosts of repositories.
+pub(super) const SOURCES: &str = "policy.allowed_sources";
+
 /// What the rules say that need nothing but the request. A rule that the site
 /// does not use says nothing.
 pub(super) fn of_request(settings: &Settings, request: &BuildRequest) -> Vec<Verdict> {
@@ -48,7 +51,7 @@ fn sources(settings: &Settings, uri: &str) -> Option<Verdict> {
         Some(host) => format!("the git host '{host}'"),
         None => "a repository on this machine".to_owned(),
     };
-    Some(verdict("policy.allowed_sources", fits, subject, allowed))
+    Some(verdict(SOURCES, fits, subject, allowed))
 }
 
 /// A site that has Koji wants its builds there.

@@ -101,7 +101,7 @@ const ROWS: &[Row] = &[
         "labels.missing",
         "'version'",
     )
-    .with(&[("Dockerfile", Text("FROM a\nLABEL com.redhat.component=a\n"))]),
+    .with(&[("Dockerfile", Text("FROM scratch\nLABEL com.redhat.component=a\n"))]),
     asked(
         "a page of no address",
         |_| {},
@@ -115,7 +115,8 @@ const ROWS: &[Row] = &[
         "labels: {info_url: 'https://x/{vendor}'}\n",
         "labels.info_url_label",
         "'vendor'",
-    ),
+    )
+    .with(&[("Dockerfile", Text("FROM scratch\nLABEL version=1 release=1\n"))]),
     asked(
         "an artifact from a place that is not allowed",
         |_| {},
@@ -150,7 +151,7 @@ const ROWS: &[Row] = &[
     files(
         "a release for the environment, and none",
         &[
-            ("Dockerfile", Text("FROM a\nLABEL version=1\n")),
+            ("Dockerfile", Text("FROM scratch\nLABEL version=1\n")),
             ("container.yaml", Text("set_release_env: RELEASE\n")),
         ],
         "release_env.no_release",

@@ -72,7 +72,7 @@ async fn problems_of_a_plan_are_all_told() {
         ..BuildRequest::new(&repository.path().display().to_string(), None)
     };
     let site = site(
-        "policy: {allowed_targets: ['*-candidate'], allowed_sources: [git.example.org]}\n\
+        "policy: {allowed_targets: ['*-candidate']}\n\
          artifacts: {allowed_domains: [files.example.org]}\n",
     );
     let told = all(plan(site, request, Reach::Nothing).await.problems);
@@ -81,7 +81,6 @@ async fn problems_of_a_plan_are_all_told() {
         "request.user_invalid",
         "request.task_invalid",
         "policy.allowed_targets",
-        "policy.allowed_sources",
         "artifacts.no_koji",
         "artifacts.domain_not_allowed",
         "plan.layout_outside_root",

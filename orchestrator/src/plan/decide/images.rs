@@ -82,11 +82,26 @@ impl<'a> Inputs<'a> {
         platforms: &'a [SelectedPlatform],
         parents: &'a Parents,
     ) -> Self {
-        let mut site_labels = facts.settings.labels.clone();
-        if !parents.are_known {
-            site_labels.info_url = None;
+        let mut inputs = Self {
+            flow,
+            facts,
+            read,
+            platforms,
+            parents,
+            site_labels: facts.settings.labels.clone(),
+            release: None,
+        };
+        if !parents.are_known && read.is_some_and(|read| inputs.lacks_labels_for_url(read)) {
+            inputs.site_labels.info_url = None;
         }
-        Self { flow, facts, read, platforms, parents, site_labels, release: None }
+        inputs
+    }
+
+    /// Whether the only thing wrong is that the URL needs labels which the image
+    /// has not by itself.
+    fn lacks_labels_for_url(&self, read: &Read) -> bool {
+        let failure = self.settled(read, Some("1")).err();
+        failure.is_some_and(|failure| failure.each().iter().all(|one| one.code == "labels.info_url_label"))
     }
 
     /// Who the image says that it is, on the first platform, before it has a
@@ -134,6 +149,10 @@ impl Inputs<'_> {
             return Ok(Vec::new());
         }
         let settled = settled.unwrap_or_default();
+        if self.site_labels.info_url != self.facts.settings.labels.info_url {
+            let text = "the label 'url' is made of labels that the parent image may have, which was not read";
+            draft.assumptions.push(Notice::new("labels.url_not_known", text));
+        }
         let site = &self.flow.services().site;
         for (index, (selected, labels)) in self.platforms.iter().zip(&settled).enumerate() {
             let parents = self.parents.pinned.platforms.get(index).map(|platform| platform.parents.clone());

@@ -80,23 +80,17 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     found.extend(crate::request::validate::check(request));
 
     draft.verdicts = policy::of_request(settings, request);
-    let denied: Vec<Failure> = policy::denials(&draft.verdicts).collect();
-    // Nobody is asked for anything that the site forbids.
-    let read =
-        if denied.is_empty() { source::read(flow, request, &mut found, &mut draft).await? } else { None };
+    found.extend(policy::denials(&draft.verdicts));
+    // A host that the site forbids is not even asked.
+    let may_read = !draft.verdicts.iter().any(|said| said.rule == policy::SOURCES && !said.allowed);
+    let read = if may_read { source::read(flow, request, &mut found, &mut draft).await? } else { None };
     let repository = read.as_ref().map(|read| &read.facts);
     let koji = match services.outside.koji {
-        Some(_) if denied.is_empty() => able(flow.run(ReachKoji {}).await?),
-        Some(_) => KojiReach::NotAsked,
+        Some(_) => able(flow.run(ReachKoji {}).await?),
         None => KojiReach::NotConfigured,
     };
     let facts = Facts { settings, request, repository, assumed_parent: asked.assumed_parent, koji: &koji };
     draft.steps = catalogue::steps(&facts);
-    if !denied.is_empty() {
-        found.extend(denied);
-        draft.problems = found.into_inner();
-        return Ok(draft);
-    }
     note_skipped(flow, &draft).await?;
     found.extend(record_verdict(&facts, &mut draft));
 
@@ -215,17 +209,27 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     Ok(draft)
 }
 
-/// What was found out without the parent image counts only if that is known: then
-/// it is a problem. What nobody could ask is an assumption. Where asking failed,
-/// that is the problem, and what follows from it is none of its own.
+/// Something missing that a parent image can bring.
+const BROUGHT_BY_PARENT: &[&str] = &[
+    "labels.info_url_label",
+    "labels.missing",
+    "release.missing",
+    "release.missing_label",
+    "release_env.no_release",
+];
+
+/// What is missing counts only if the parent image, which may bring it, is known.
+/// While nobody could be asked, it is an assumption. Where asking failed, that is
+/// the problem, and what follows from it is none of its own.
 fn settle_uncertain(uncertain: Problems, known: bool, found: &mut Problems, draft: &mut Draft) {
-    if known {
-        found.extend(uncertain.into_inner());
-    } else if found.is_empty() {
-        draft.assumptions.extend(uncertain.into_inner().into_iter().map(|problem| {
-            let text = format!("{}; the parent image, which may settle this, was not read", problem.message);
-            Notice::new(&problem.code, text)
-        }));
+    let failed = !found.is_empty();
+    for problem in uncertain.into_inner() {
+        if known || !BROUGHT_BY_PARENT.contains(&problem.code.as_str()) {
+            found.push(problem);
+        } else if !failed {
+            let text = format!("{}; the parent image, which may bring it, was not read", problem.message);
+            draft.assumptions.push(Notice::new(&problem.code, text));
+        }
     }
 }
 
