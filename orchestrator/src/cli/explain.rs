@@ -13,7 +13,7 @@ use crate::{
         arguments::{Format, FormatArguments, OneBuild, RequestArguments, SiteArguments},
         error::CliError,
         exit::Exit,
-        plan::{self, Layers},
+        plan,
         request::{self, Asked},
         view,
     },
@@ -73,15 +73,8 @@ pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine)
         (None, path) => path.unwrap_or_default(),
     };
     let replay = asked.as_ref().and_then(|asked| asked.replay.as_ref());
-    let layers = Layers::of(replay, &arguments.site.files, here)?;
-    let site = layers.load(here)?;
-    let mut leaves = joints::site_leaves(&site);
-    for leaf in &mut leaves {
-        leaf.origin = layers.origin(&leaf.origin);
-        for said in &mut leaf.beaten {
-            said.from = layers.origin(&said.from);
-        }
-    }
+    let site = plan::site(replay, &arguments.site.files, here)?;
+    let leaves = joints::site_leaves(&site);
     let draft = match &asked {
         Some(asked) => match plan::draft(site, asked, arguments.offline, here).await? {
             Ok(draft) => Some(draft),
