@@ -306,10 +306,8 @@ fn read_what_can_be(document: Document<'_>, layer: &Layer) -> (SettingsPatch, Ve
     if yaml::read_at::<serde::de::IgnoredAny>(document.file, document.text, &[]).is_err() {
         return (patch, Vec::new());
     }
-    let schema = Site::schema();
-    let mut found: Vec<ConfigError> = unknown_keys(&schema, document.places.paths())
+    let mut found: Vec<ConfigError> = unknown(&Site::schema(), document)
         .into_iter()
-        .chain(dotted(&schema, document))
         .map(|unknown| {
             let successor = legacy::successor(&unknown.path).map(str::to_owned);
             let known = unknown.known.iter().map(String::as_str);
@@ -335,10 +333,14 @@ fn read_what_can_be(document: Document<'_>, layer: &Layer) -> (SettingsPatch, Ve
     (patch, found)
 }
 
-/// Keys of a text whose names have dots.
-pub(crate) fn dotted(schema: &Value, document: Document<'_>) -> Vec<UnknownKey> {
+/// Keys of a text that a schema does not know.
+pub(crate) fn unknown(schema: &Value, document: Document<'_>) -> Vec<UnknownKey> {
+    let mut found = unknown_keys(schema, document.places.paths());
+    // A part of a name with dots has no place of its own.
+    found.retain(|unknown| document.places.line(&unknown.path).is_some());
     let text = yaml::read_at::<Value>(document.file, document.text, &[]);
-    text.ok().flatten().map(|text| dotted_keys(schema, &text)).unwrap_or_default()
+    found.extend(text.ok().flatten().map(|text| dotted_keys(schema, &text)).unwrap_or_default());
+    found
 }
 
 fn paths(files: &[PathBuf]) -> Vec<SiteLayer> {

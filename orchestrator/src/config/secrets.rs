@@ -79,6 +79,7 @@ impl Site {
     /// Whether `key` names files with secrets.
     pub fn names_secrets(key: &str) -> bool {
         key == REGISTRIES
+            || key.strip_prefix(REGISTRIES).is_some_and(|entry| entry.starts_with('.'))
             || FILES.iter().any(|(name, _)| *name == key)
             || DIRECTORIES.iter().any(|(name, ..)| *name == key)
     }

@@ -16,10 +16,9 @@ pub(crate) use retired::successor;
 use crate::config::{
     ConfigError, Site,
     layers::Document,
-    load::{FileLayer, dotted},
+    load::{FileLayer, unknown},
     nearest::nearest,
     origin::{Layer, origin_in},
-    schema::unknown_keys,
 };
 use convert::Conversion;
 use form::Version1;
@@ -67,9 +66,8 @@ fn read_what_can_be(path: &Path, document: Document<'_>, found: &mut Vec<ConfigE
     if yaml::read_at::<serde::de::IgnoredAny>(document.file, document.text, &[]).is_err() {
         return Version1::default();
     }
-    let schema = Site::schema_of_version_1();
-    let unknown = unknown_keys(&schema, places.paths()).into_iter().chain(dotted(&schema, document));
-    found.extend(unknown.map(|unknown| {
+    let unknown = unknown(&Site::schema_of_version_1(), document);
+    found.extend(unknown.into_iter().map(|unknown| {
         let known = unknown.known.iter().map(String::as_str);
         ConfigError::UnknownKey {
             origin: origin_in(path, places, &unknown.path),
