@@ -2,11 +2,8 @@
 
 use std::process::ExitCode;
 
-use orchestrator::cli;
+use orchestrator::{cli, config};
 
 fn main() -> ExitCode {
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    cli::main(std::env::args_os(), environment)
+    cli::main(std::env::args_os(), config::text_of_environment(std::env::vars_os()))
 }

@@ -36,16 +36,12 @@ pub(crate) async fn run(arguments: BuildArguments, here: &mut CommandLine) -> Re
         here.output.line(&json::of(&submission).to_string());
         return Ok(Exit::Ok);
     }
-    // The directory goes away when the site was read from it.
-    let (files, captured) = match &asked.replay {
-        Some(replay) => {
-            request::tell_notes(replay, &mut here.output);
-            request::site_layers(replay, &arguments.site.files)?
-        }
-        None => (arguments.site.files.clone(), None),
-    };
-    let site = Site::load(&files, here.environment(), &[])?.or_layout_root(&here.directory);
-    drop(captured);
+    let layers = request::site_layers(asked.replay.as_ref(), &arguments.site.files)?;
+    if let Some(replay) = &asked.replay {
+        request::tell_notes(replay, &mut here.output);
+    }
+    let site = Site::load_layers(&layers, here.environment(), &[]);
+    let site = request::told(site, &mut here.output)?.or_layout_root(&here.directory);
     telemetry::init(telemetry::LogFormat::Text, &arguments.log_filter)
         .map_err(|error| CliError::Usage(error.to_string()))?;
 

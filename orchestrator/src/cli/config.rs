@@ -32,12 +32,15 @@ fn check(arguments: &ConfigCheckArguments, here: &mut CommandLine) -> Exit {
     } else {
         Site::load(files, environment, &[])
     };
-    let (problems, retired) = match &checked {
-        Ok(site) => (&[][..], site.retired()),
-        Err(errors) => (errors.problems.as_slice(), errors.retired.as_slice()),
+    let (problems, retired, notices) = match &checked {
+        Ok(site) => (&[][..], site.retired(), site.notices()),
+        Err(errors) => (errors.problems.as_slice(), errors.retired.as_slice(), errors.notices.as_slice()),
     };
     match arguments.format.output {
         Format::Text => {
+            for notice in notices {
+                here.output.line(&format!("note: {notice}"));
+            }
             for retired in retired {
                 here.output.line(&format!("retired: {retired}"));
             }
@@ -57,7 +60,12 @@ fn check(arguments: &ConfigCheckArguments, here: &mut CommandLine) -> Exit {
 /// What a check found.
 fn as_json(checked: &Result<Site, ConfigErrors>) -> Value {
     match checked {
-        Ok(site) => json!({"digest": site.digest(), "problems": [], "retired": site.retired()}),
+        Ok(site) => json!({
+            "digest": site.digest(),
+            "problems": [],
+            "retired": site.retired(),
+            "notices": site.notices(),
+        }),
         Err(errors) => {
             let problems: Vec<Value> = errors
                 .problems
@@ -71,7 +79,7 @@ fn as_json(checked: &Result<Site, ConfigErrors>) -> Value {
                     })
                 })
                 .collect();
-            json!({"problems": problems, "retired": errors.retired})
+            json!({"problems": problems, "retired": errors.retired, "notices": errors.notices})
         }
     }
 }
@@ -91,6 +99,7 @@ fn print(arguments: &ConfigPrintArguments, here: &mut CommandLine) -> Result<Exi
                 "settings": site.to_json(),
                 "origins": origins,
                 "retired": site.retired(),
+                "notices": site.notices(),
             });
             here.output.line(&printed.to_string());
         }

@@ -13,7 +13,7 @@ use crate::{
         arguments::{Format, FormatArguments, OneBuild, RequestArguments, SiteArguments},
         error::CliError,
         exit::Exit,
-        plan::{self, Layers},
+        plan,
         request::{self, Asked},
         view,
     },
@@ -73,8 +73,7 @@ pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine)
         (None, path) => path.unwrap_or_default(),
     };
     let replay = asked.as_ref().and_then(|asked| asked.replay.as_ref());
-    let layers = Layers::of(replay, &arguments.site.files, here)?;
-    let site = layers.load(here)?;
+    let site = plan::site(replay, &arguments.site.files, here)?;
     let leaves = joints::site_leaves(&site);
     let draft = match &asked {
         Some(asked) => match plan::draft(site, asked, arguments.offline, here).await? {
@@ -92,13 +91,6 @@ pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine)
         draft: draft.as_ref(),
         readers: &readers,
     });
-    // Decisions name the files of settings, too.
-    for entry in &mut explanation.entries {
-        entry.origin = layers.origin(&entry.origin);
-        for said in &mut entry.beaten {
-            said.from = layers.origin(&said.from);
-        }
-    }
     add_fingerprints(&mut explanation);
     show(&explanation, &path, arguments.format.output, here)
 }

@@ -7,7 +7,6 @@ use std::{path::PathBuf, sync::Arc};
 use clap::Args;
 use common::failure::FailureClass;
 use futures::StreamExt as _;
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -49,9 +48,7 @@ pub(crate) async fn run(arguments: PlanArguments, here: &mut CommandLine) -> Res
         here.output.line(&json::of(&request::submission(asked.request, "")).to_string());
         return Ok(Exit::Ok);
     }
-    let layers = Layers::of(asked.replay.as_ref(), &arguments.site.files, here)?;
-    let site = layers.load(here)?;
-    drop(layers);
+    let site = site(asked.replay.as_ref(), &arguments.site.files, here)?;
     match draft(site, &asked, arguments.offline, here).await? {
         Ok(draft) => {
             show(&draft, arguments.format.output, here)?;
@@ -73,38 +70,19 @@ pub(crate) async fn of_build(arguments: &OneBuild, here: &mut CommandLine) -> Re
     Ok(Exit::Ok)
 }
 
-/// The files that make the site's configuration; that of a captured pod is one.
-pub(super) struct Layers {
-    files: Vec<PathBuf>,
-    captured: Option<TempDir>,
-}
-
-impl Layers {
-    /// The files that were named, and the captured pod's.
-    pub(super) fn of(
-        replay: Option<&Replay>,
-        files: &[PathBuf],
-        here: &mut CommandLine,
-    ) -> Result<Self, CliError> {
-        let Some(replay) = replay else { return Ok(Self { files: files.to_vec(), captured: None }) };
+/// The site that a captured pod and the files that were named make. What of them is
+/// not used is told.
+pub(super) fn site(
+    replay: Option<&Replay>,
+    files: &[PathBuf],
+    here: &mut CommandLine,
+) -> Result<Site, CliError> {
+    let layers = request::site_layers(replay, files)?;
+    if let Some(replay) = replay {
         request::tell_notes(replay, &mut here.output);
-        let (files, captured) = request::site_layers(replay, files)?;
-        Ok(Self { files, captured })
     }
-
-    /// Reads them.
-    pub(super) fn load(&self, here: &CommandLine) -> Result<Site, CliError> {
-        Ok(Site::read(&self.files, here.environment(), &[])?.or_layout_root(&here.directory))
-    }
-
-    /// An origin without the passing directory that the captured file is in.
-    pub(super) fn origin(&self, origin: &str) -> String {
-        let directory = self.captured.as_ref().map(|directory| format!("{}/", directory.path().display()));
-        match directory {
-            Some(directory) => origin.replace(&directory, ""),
-            None => origin.to_owned(),
-        }
-    }
+    let site = Site::read_layers(&layers, here.environment(), &[]);
+    Ok(request::told(site, &mut here.output)?.or_layout_root(&here.directory))
 }
 
 /// Plans, unless a signal comes first: then how the command ends.

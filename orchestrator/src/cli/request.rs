@@ -1,10 +1,7 @@
 //! Makes the request of a build from the flags of the command line, or from the
 //! environment of a captured pod, and holds it against the rules of requests.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use common::{
     destination::Destination,
@@ -12,19 +9,19 @@ use common::{
     request::{BuildMode, BuildRequest, FailurePolicy, Limits},
 };
 use proto::v1;
-use tempfile::TempDir;
 
 use crate::{
     cli::{CommandLine, arguments::RequestArguments, error::CliError, output::Output},
+    config::{ConfigErrors, Site, SiteLayer},
     request::{
         replay::{Replay, from_environment},
         validate,
     },
 };
 
-/// Name of the file that the site's configuration of a captured pod is in while
-/// it is read; its origin in messages.
-const SITE_FILE: &str = "REACTOR_CONFIG";
+/// The variable with the site's configuration of a captured pod; its origin in
+/// messages.
+const SITE_VARIABLE: &str = "REACTOR_CONFIG";
 
 /// What the person asks for, and how.
 #[derive(Debug)]
@@ -80,34 +77,43 @@ pub(crate) fn replay(
     Ok(replay)
 }
 
-/// The site's configuration of a captured pod, as the last of the files that the
-/// site is made of: above them, below the environment. The directory must stay
-/// until the files were read.
+/// The texts that the site is made of: `files`, and above them the configuration
+/// of a captured pod. The environment comes above both.
 ///
 /// # Errors
-/// The pod had none and `files` are none either, or a private directory cannot
-/// be made.
-pub(crate) fn site_layers(
-    replay: &Replay,
-    files: &[PathBuf],
-) -> Result<(Vec<PathBuf>, Option<TempDir>), CliError> {
-    let mut files = files.to_vec();
-    let Some(yaml) = &replay.site_yaml else {
-        if !files.is_empty() {
-            return Ok((files, None));
-        }
+/// The pod had no configuration and `files` are none either.
+pub(crate) fn site_layers(replay: Option<&Replay>, files: &[PathBuf]) -> Result<Vec<SiteLayer>, CliError> {
+    let mut layers: Vec<SiteLayer> = files.iter().cloned().map(SiteLayer::Path).collect();
+    let Some(replay) = replay else { return Ok(layers) };
+    if let Some(yaml) = &replay.site_yaml {
+        layers.push(SiteLayer::Text { name: SITE_VARIABLE.to_owned(), text: yaml.clone() });
+    } else if layers.is_empty() {
         let message = "the environment has no REACTOR_CONFIG, and no file takes its place";
         let advice = "name the configuration that the pod had from its ConfigMap with --config";
         let failure =
             Failure::new(FailureClass::User, "request.replay_needs_site", message).with_advice(advice);
         return Err(CliError::Request(Box::new(failure)));
+    }
+    Ok(layers)
+}
+
+/// Hands a site on that was read, and tells what of its files is not used, whether
+/// or not it could be read.
+///
+/// # Errors
+/// The site could not be read.
+pub(crate) fn told(read: Result<Site, ConfigErrors>, output: &mut Output) -> Result<Site, CliError> {
+    let (notices, retired) = match &read {
+        Ok(site) => (site.notices(), site.retired()),
+        Err(errors) => (errors.notices.as_slice(), errors.retired.as_slice()),
     };
-    let fail = |source: io::Error| CliError::System { what: format!("keeping {SITE_FILE}"), source };
-    let directory = super::private_directory("reactor-site-")?;
-    let file = directory.path().join(SITE_FILE);
-    std::fs::write(&file, yaml).map_err(fail)?;
-    files.push(file);
-    Ok((files, Some(directory)))
+    for notice in notices {
+        output.remark(&format!("note: {notice}"));
+    }
+    for retired in retired {
+        output.remark(&format!("retired: {retired}"));
+    }
+    Ok(read?)
 }
 
 /// Tells what of a captured pod is not used.
@@ -308,17 +314,33 @@ mod tests {
     fn the_pods_configuration_is_a_layer_above_files() {
         let replay = asked("--from-env", &[]).unwrap().replay.unwrap();
         let named = [PathBuf::from("a.yaml")];
-        let (files, directory) = site_layers(&replay, &named).unwrap();
-        assert_eq!(files[0], named[0]);
-        assert_eq!((files.len(), files[1].file_name().unwrap().to_str().unwrap()), (2, SITE_FILE));
-        assert_eq!(std::fs::read_to_string(&files[1]).unwrap(), SEED_CONFIG);
-        drop(directory);
-        assert!(!files[1].exists());
+        let file = SiteLayer::Path(named[0].clone());
+        let pod = SiteLayer::Text { name: "REACTOR_CONFIG".to_owned(), text: SEED_CONFIG.to_owned() };
+        assert_eq!(site_layers(Some(&replay), &named).unwrap(), [file.clone(), pod.clone()]);
+        assert_eq!(site_layers(None, &named).unwrap(), std::slice::from_ref(&file));
+        let (mut output, _, remarks) = kept::output();
+        let site = told(Site::read_layers(&[pod], [], &[]), &mut output).unwrap();
+        let origin = site.origins().of("labels.set.vendor").to_string();
+        assert_eq!(origin, "REACTOR_CONFIG:19 (image_labels.vendor)");
+        assert!(remarks.text().contains("retired: REACTOR_CONFIG:"), "{}", remarks.text());
+        assert_eq!(remarks.text().lines().count(), site.retired().len());
 
         // INP-5: a pod without REACTOR_CONFIG had no plan; a file can take its place here.
         let replay = asked("--from-env", &[("REACTOR_CONFIG", "")]).unwrap().replay.unwrap();
-        assert_eq!(site_layers(&replay, &named).unwrap().0, named);
-        assert_eq!(code(site_layers(&replay, &[]).unwrap_err()), "request.replay_needs_site");
+        assert_eq!(site_layers(Some(&replay), &named).unwrap(), [file]);
+        assert_eq!(code(site_layers(Some(&replay), &[]).unwrap_err()), "request.replay_needs_site");
+    }
+
+    #[test]
+    fn errors_of_the_pods_configuration_name_the_variable_and_its_line() {
+        let pod = SiteLayer::Text {
+            name: "REACTOR_CONFIG".to_owned(),
+            text: "version: 1\npdc: {}\nyum_prxy: x\n".to_owned(),
+        };
+        let (mut output, _, remarks) = kept::output();
+        let error = told(Site::read_layers(&[pod], [], &[]), &mut output).unwrap_err().to_string();
+        assert!(error.contains("REACTOR_CONFIG:3: there is no setting 'yum_prxy'"), "{error}");
+        assert!(remarks.text().starts_with("retired: REACTOR_CONFIG:2: 'pdc'"), "{}", remarks.text());
     }
 
     #[test]

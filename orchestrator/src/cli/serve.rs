@@ -46,6 +46,9 @@ async fn print_or_serve(arguments: &ServeArguments, here: &mut CommandLine) -> R
     for retired in site.retired() {
         tracing::warn!(key = retired.key, "{retired}");
     }
+    for notice in site.notices() {
+        tracing::warn!("{notice}");
+    }
     tracing::info!(digest = %site.digest(), "site configuration");
     tracing::info!(directory = %state_directory.display(), set_by = %site.origins().of(STATE), "state directory");
     let shutdown = Shutdown::on_signals()

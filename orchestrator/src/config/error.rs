@@ -3,7 +3,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::config::{Origin, Retired};
+use crate::config::{Origin, Retired, userinfo};
 
 /// Everything that is wrong with a configuration, in the order of its layers.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub struct ConfigErrors {
     pub problems: Vec<ConfigError>,
     /// Keys that nothing reads any more; they are no errors.
     pub retired: Vec<Retired>,
+    /// What else is worth knowing, as sentences.
+    pub notices: Vec<String>,
 }
 
 impl fmt::Display for ConfigErrors {
@@ -31,7 +33,7 @@ impl std::error::Error for ConfigErrors {}
 
 impl From<ConfigError> for ConfigErrors {
     fn from(error: ConfigError) -> Self {
-        Self { problems: vec![error], retired: Vec::new() }
+        Self { problems: vec![error], retired: Vec::new(), notices: Vec::new() }
     }
 }
 
@@ -64,7 +66,7 @@ pub enum ConfigError {
         version: String,
     },
     /// A layer names a key that does not exist.
-    #[error("{origin}: there is no setting '{key}'{}", hint(.nearest.as_deref()))]
+    #[error("{origin}: there is no setting '{key}'{}", hint(.nearest.as_deref(), *.dotted))]
     UnknownKey {
         /// Who names it.
         origin: Origin,
@@ -72,6 +74,14 @@ pub enum ConfigError {
         key: String,
         /// The known key that it resembles.
         nearest: Option<String>,
+        /// Whether it is a name with dots that should be keys below one another.
+        dotted: bool,
+    },
+    /// An environment variable that is a setting is no text.
+    #[error("environment variable {variable}: it is not UTF-8")]
+    NotUtf8 {
+        /// The variable.
+        variable: String,
     },
     /// A layer gives a value that the key cannot take.
     #[error("{origin}: '{key}' cannot be set to this: {reason}")]
@@ -114,7 +124,7 @@ pub enum Problem {
     Duplicate,
     /// An address is none.
     BadUrl,
-    /// An address holds a password.
+    /// An address holds a user name or a password.
     SecretInUrl,
     /// A host or the beginning of a path is none.
     BadDomain,
@@ -128,6 +138,8 @@ pub enum Problem {
     BadPattern,
     /// A registry's name is none.
     BadRegistry,
+    /// A list or map has more entries than any site needs.
+    TooMany,
     /// A file or directory that is named cannot be opened.
     File,
 }
@@ -149,6 +161,7 @@ impl Problem {
         Self::UnknownSigningIntent,
         Self::BadPattern,
         Self::BadRegistry,
+        Self::TooMany,
         Self::File,
     ];
 
@@ -169,6 +182,7 @@ impl Problem {
             Self::UnknownSigningIntent => "config.unknown_signing_intent",
             Self::BadPattern => "config.bad_pattern",
             Self::BadRegistry => "config.bad_registry",
+            Self::TooMany => "config.too_many",
             Self::File => "config.file",
         }
     }
@@ -183,13 +197,16 @@ impl Problem {
             Self::Contradiction => "keep one of the two",
             Self::Duplicate => "merge the two entries",
             Self::BadUrl => "write a whole address, such as https://host.example.org/path",
-            Self::SecretInUrl => "take the password out of the address; secrets are files that a key names",
+            Self::SecretInUrl => {
+                "take user name and password out of the address; secrets are files that a key names"
+            }
             Self::BadDomain => "write a host, or a host and the beginning of a path: example.org/files",
             Self::BadLabelName => "use letters, digits, '_', '.' and '-' only",
             Self::EqualLabels => "name at least two different labels in the group, or remove it",
             Self::UnknownSigningIntent => "name one of composes.signing_intents",
             Self::BadPattern => "use '*' for any characters and '?' for one; close brackets",
             Self::BadRegistry => "write host[:port] without a scheme",
+            Self::TooMany => "take away what is not needed; a program may have written this",
             Self::File => {
                 "create the file where the service runs, or correct its path; `config check --no-files` leaves files out"
             }
@@ -206,6 +223,7 @@ impl ConfigError {
         "config.unknown_version",
         "config.unknown_key",
         "config.bad_value",
+        "config.not_utf8",
     ];
 
     /// Which problem it is, by a code that stays.
@@ -216,6 +234,7 @@ impl ConfigError {
             Self::Version { .. } => "config.unknown_version",
             Self::UnknownKey { .. } => "config.unknown_key",
             Self::Value { .. } => "config.bad_value",
+            Self::NotUtf8 { .. } => "config.not_utf8",
             Self::Invalid { problem, .. } => problem.code(),
         }
     }
@@ -234,20 +253,54 @@ impl ConfigError {
             Self::Value { .. } => {
                 "docs/operating.md and `orchestrator config schema` show what the key can have"
             }
+            Self::NotUtf8 { .. } => "correct the variable, or unset it",
             Self::Invalid { problem, .. } => problem.advice(),
         }
+    }
+
+    /// The same error without user names and passwords. One that quotes an address
+    /// with them is about that above all.
+    pub(crate) fn without_userinfo(self) -> Self {
+        let masked = |text: &str| userinfo::masked(text);
+        match self {
+            Self::Value { origin, key, reason } if userinfo::is_quoted(&key, &reason) => {
+                Self::secret_in_url(masked(&key), origin)
+            }
+            Self::Value { origin, key, reason } => {
+                Self::Value { origin, key: masked(&key), reason: masked(&reason) }
+            }
+            Self::Yaml { path, reason } => Self::Yaml { path, reason: masked(&reason) },
+            Self::UnknownKey { origin, key, nearest, dotted } => {
+                Self::UnknownKey { origin, key: masked(&key), nearest, dotted }
+            }
+            Self::Version { origin, version } => Self::Version { origin, version: masked(&version) },
+            // Paths of files may have any sign.
+            Self::Invalid { problem, key, origin, reason } if problem != Problem::File => {
+                Self::Invalid { problem, key: masked(&key), origin, reason: masked(&reason) }
+            }
+            other @ (Self::Invalid { .. } | Self::Read { .. } | Self::NotUtf8 { .. }) => other,
+        }
+    }
+
+    /// The error that says that `key` has an address with a user name or password.
+    pub(crate) fn secret_in_url(key: String, origin: Origin) -> Self {
+        let reason = "the address holds a user name or a password".to_owned();
+        Self::Invalid { problem: Problem::SecretInUrl, key, origin, reason }
     }
 
     /// The key that it is about, if there is one.
     pub fn key(&self) -> Option<&str> {
         match self {
-            Self::Read { .. } | Self::Yaml { .. } => None,
+            Self::Read { .. } | Self::Yaml { .. } | Self::NotUtf8 { .. } => None,
             Self::Version { .. } => Some("version"),
             Self::UnknownKey { key, .. } | Self::Value { key, .. } | Self::Invalid { key, .. } => Some(key),
         }
     }
 }
 
-fn hint(nearest: Option<&str>) -> String {
+fn hint(nearest: Option<&str>, dotted: bool) -> String {
+    if dotted {
+        return " in one word; write it as nested keys, one for each part".to_owned();
+    }
     nearest.map_or_else(String::new, |key| format!("; did you mean '{key}'?"))
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::{Key, Origin, Said, SecretFile, Site};
+use crate::config::{Key, Origin, Said, SecretFile, Site, secrets::REGISTRIES};
 
 /// One effective value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,6 +42,13 @@ impl Site {
                         explained.push(self.explained(entry, value, default.get(name), &key));
                     }
                 }
+                // Every registry has an origin of its own.
+                Value::Array(entries) if key.name == REGISTRIES && !entries.is_empty() => {
+                    for value in entries {
+                        let host = value.get("host").and_then(Value::as_str).unwrap_or_default();
+                        explained.push(self.explained(format!("{REGISTRIES}.{host}"), value, None, &key));
+                    }
+                }
                 value => explained.push(self.explained(key.name.clone(), value, Some(default), &key)),
             }
         }
@@ -62,7 +69,7 @@ impl Site {
             origin,
             beaten,
             meaning: key.meaning.clone(),
-            secret_files: self.secret_files(&key.name),
+            secret_files: self.secret_files(if key.name == REGISTRIES { &name } else { &key.name }),
             key: name,
         }
     }

@@ -36,6 +36,7 @@ pub struct Key {
 pub(crate) enum AssignError {
     NoSuchKey,
     IsASection,
+    InAMap,
     Value(TextError),
 }
 
@@ -51,6 +52,11 @@ pub(crate) struct Document<'a> {
 }
 
 impl Document<'_> {
+    /// Whether a key without dots stands at the top.
+    pub(crate) fn has_top_level(self, key: &str) -> bool {
+        self.places.line(key).is_some()
+    }
+
     /// What stands at a path. Looks only if the text says anything about it.
     pub(crate) fn read<T: DeserializeOwned>(self, path: &[&str]) -> Result<Option<T>, String> {
         if self.places.closest(&path.join(".")).is_none() {
@@ -215,6 +221,9 @@ macro_rules! section {
                     })*
                     $([stringify!($sub), below @ ..] => {
                         <$section>::assign(patch.$sub.get_or_insert_default(), below, text)
+                    })*
+                    $([stringify!($key), ..] if <$type as $crate::config::layers::Overlay>::IS_MAP => {
+                        Err(AssignError::InAMap)
                     })*
                     _ => Err(AssignError::NoSuchKey),
                 }

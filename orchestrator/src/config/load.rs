@@ -3,20 +3,24 @@
 //! them.
 
 use std::{
+    collections::BTreeMap,
+    fmt,
     fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
 use common::yaml::{self, MAX_BYTES};
+use serde_json::Value;
 
 use crate::config::{
-    ConfigError, ConfigErrors, Origin, Retired, Site, check,
+    ConfigError, ConfigErrors, Origin, Problem, Retired, Site, check,
+    encoding::is_not_utf8,
     layers::{AssignError, Document, Section as _},
     legacy,
     nearest::nearest,
     origin::Layer,
-    schema::unknown_keys,
+    schema::{UnknownKey, dotted_keys, unknown_keys},
     site::{Settings, SettingsPatch},
 };
 
@@ -35,6 +39,35 @@ pub struct FlagSetting {
     pub text: String,
 }
 
+/// One of the texts that the configuration is made of.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SiteLayer {
+    /// A file, or a directory, which means its `*.yaml` files by name.
+    Path(PathBuf),
+    /// A text that is in no file.
+    Text {
+        /// What messages and origins call it. Example: `REACTOR_CONFIG`.
+        name: String,
+        /// The YAML. It can hold passwords where it should not.
+        text: String,
+    },
+}
+
+impl fmt::Debug for SiteLayer {
+    /// Without the text, which can hold passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::Text { name, text } => {
+                f.debug_struct("Text").field("name", name).field("bytes", &text.len()).finish()
+            }
+        }
+    }
+}
+
+/// Problems of one kind that are reported at most.
+const MAX_OF_ONE_KIND: usize = 100;
+
 impl Site {
     /// The configuration made of all layers, checked, with the files that it names.
     ///
@@ -50,7 +83,7 @@ impl Site {
         environment: impl IntoIterator<Item = (String, String)>,
         flags: &[FlagSetting],
     ) -> Result<Self, ConfigErrors> {
-        Self::assemble(files, environment, flags, true)
+        Self::assemble(&paths(files), environment, flags, true)
     }
 
     /// As [`load`](Self::load), but the files that the settings name are not
@@ -63,20 +96,49 @@ impl Site {
         environment: impl IntoIterator<Item = (String, String)>,
         flags: &[FlagSetting],
     ) -> Result<Self, ConfigErrors> {
-        Self::assemble(files, environment, flags, false)
+        Self::assemble(&paths(files), environment, flags, false)
+    }
+
+    /// As [`load`](Self::load), of texts that need not be files.
+    ///
+    /// # Errors
+    /// As of [`load`](Self::load).
+    pub fn load_layers(
+        layers: &[SiteLayer],
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[FlagSetting],
+    ) -> Result<Self, ConfigErrors> {
+        Self::assemble(layers, environment, flags, true)
+    }
+
+    /// As [`read`](Self::read), of texts that need not be files.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    pub fn read_layers(
+        layers: &[SiteLayer],
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[FlagSetting],
+    ) -> Result<Self, ConfigErrors> {
+        Self::assemble(layers, environment, flags, false)
     }
 
     fn assemble(
-        files: &[PathBuf],
+        layers: &[SiteLayer],
         environment: impl IntoIterator<Item = (String, String)>,
         flags: &[FlagSetting],
         check_files: bool,
     ) -> Result<Self, ConfigErrors> {
         let (mut site, mut errors) = (Self::default(), Vec::new());
-        for path in files {
-            match expand(path) {
-                Ok(files) => files.iter().for_each(|file| site.take_file(file, &mut errors)),
-                Err(error) => errors.push(error),
+        for layer in layers {
+            match layer {
+                SiteLayer::Path(path) => match expand(path, &mut site.notices, &mut errors) {
+                    Ok(files) => files.iter().for_each(|file| site.take_file(file, &mut errors)),
+                    Err(error) => errors.push(error),
+                },
+                SiteLayer::Text { name, text } => {
+                    site.take_text(Path::new(name), text.as_bytes(), &mut errors);
+                }
             }
         }
         let mut variables: Vec<_> = environment
@@ -85,6 +147,10 @@ impl Site {
             .collect();
         variables.sort();
         for (name, variable, text) in variables {
+            if is_not_utf8(&text) {
+                errors.push(ConfigError::NotUtf8 { variable });
+                continue;
+            }
             let key = name.to_lowercase().replace("__", ".");
             errors.extend(site.assign(&key, &text, Origin::Environment(variable)).err());
         }
@@ -93,23 +159,38 @@ impl Site {
             errors.extend(site.assign(setting.key, &setting.text, flag).err());
         }
         let unread = !errors.is_empty();
-        errors.extend(check::check(&site, check_files, unread));
+        let exposed = site.origins.take_exposed();
+        let mut checked = check::check(&site, check_files, unread);
+        checked.retain(|error| !exposed.iter().any(|(key, _)| says_the_same(error, key)));
+        errors.extend(exposed.into_iter().map(|(key, origin)| ConfigError::secret_in_url(key, origin)));
+        errors.extend(checked);
         if errors.is_empty() {
-            Ok(site)
-        } else {
-            Err(ConfigErrors { problems: errors, retired: site.retired })
+            return Ok(site);
         }
+        let mut kinds: BTreeMap<&'static str, usize> = BTreeMap::new();
+        let problems = errors.into_iter().map(ConfigError::without_userinfo).filter(|error| {
+            let number = kinds.entry(error.code()).or_default();
+            *number += 1;
+            *number <= MAX_OF_ONE_KIND
+        });
+        Err(ConfigErrors { problems: problems.collect(), retired: site.retired, notices: site.notices })
     }
 
     fn take_file(&mut self, path: &Path, errors: &mut Vec<ConfigError>) {
         match read_bounded(path) {
-            Ok(text) => {
-                let layer = read(path, &text, errors);
-                self.retired.extend(layer.retired);
-                self.settings.apply(layer.patch, "", &layer.layer, &mut self.origins);
-            }
+            Ok(text) => self.take_text(path, &text, errors),
             Err(source) => errors.push(ConfigError::Read { path: path.to_owned(), source }),
         }
+    }
+
+    fn take_text(&mut self, path: &Path, text: &[u8], errors: &mut Vec<ConfigError>) {
+        let FileLayer { patch, layer, retired } = read(path, text, errors);
+        self.retired.extend(retired);
+        for (position, registry) in patch.registries.iter().flatten().enumerate() {
+            let origin = layer.origin_of_entry("registries", position, registry.host.as_str());
+            self.origins.note_as(&format!("registries.{}", registry.host), registry, origin);
+        }
+        self.settings.apply(patch, "", &layer, &mut self.origins);
     }
 
     fn assign(&mut self, key: &str, text: &str, origin: Origin) -> Result<(), ConfigError> {
@@ -120,11 +201,19 @@ impl Site {
                 origin: origin.clone(),
                 key: key.to_owned(),
                 nearest: nearest_key(key),
+                dotted: false,
             },
             AssignError::IsASection => ConfigError::Value {
                 origin: origin.clone(),
                 key: key.to_owned(),
                 reason: "it is a section; name a setting below it".to_owned(),
+            },
+            AssignError::InAMap => ConfigError::Value {
+                origin: origin.clone(),
+                key: key.to_owned(),
+                reason: "entries of maps are set in a configuration file; names of variables cannot tell \
+                         their letters and signs"
+                    .to_owned(),
             },
             AssignError::Value(error) => {
                 ConfigError::Value { origin: origin.clone(), key: key.to_owned(), reason: error.to_string() }
@@ -143,7 +232,11 @@ pub(crate) struct FileLayer {
 }
 
 /// The files that a `--config` argument means.
-fn expand(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+fn expand(
+    path: &Path,
+    notices: &mut Vec<String>,
+    errors: &mut Vec<ConfigError>,
+) -> Result<Vec<PathBuf>, ConfigError> {
     let fail = |source| ConfigError::Read { path: path.to_owned(), source };
     if !fs::metadata(path).map_err(fail)?.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -151,10 +244,24 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(fail)? {
         let file = entry.map_err(fail)?.path();
-        if file.extension().is_some_and(|extension| extension == "yaml") && file.is_file() {
-            files.push(file);
+        match file.extension().and_then(|extension| extension.to_str()) {
+            Some("yaml") => match fs::metadata(&file) {
+                Ok(metadata) if metadata.is_dir() => {
+                    notices.push(format!("{} is a directory and was not read", file.display()));
+                }
+                Ok(_) => files.push(file),
+                Err(source) => errors.push(ConfigError::Read { path: file, source }),
+            },
+            Some("yml") => {
+                notices.push(format!("{} was not read: only names that end in .yaml count", file.display()));
+            }
+            _ => {}
         }
     }
+    if files.is_empty() && errors.is_empty() {
+        notices.push(format!("{} has no file that ends in .yaml, so it says nothing", path.display()));
+    }
+    notices.sort();
     files.sort();
     Ok(files)
 }
@@ -199,13 +306,14 @@ fn read_what_can_be(document: Document<'_>, layer: &Layer) -> (SettingsPatch, Ve
     if yaml::read_at::<serde::de::IgnoredAny>(document.file, document.text, &[]).is_err() {
         return (patch, Vec::new());
     }
-    let mut found: Vec<ConfigError> = unknown_keys(&Site::schema(), document.places.paths())
+    let mut found: Vec<ConfigError> = unknown(&Site::schema(), document)
         .into_iter()
         .map(|unknown| {
             let successor = legacy::successor(&unknown.path).map(str::to_owned);
             let known = unknown.known.iter().map(String::as_str);
             let nearest = successor.or_else(|| nearest(&unknown.name, known).map(str::to_owned));
-            ConfigError::UnknownKey { origin: layer.place(&unknown.path), key: unknown.path, nearest }
+            let dotted = unknown.dotted;
+            ConfigError::UnknownKey { origin: layer.place(&unknown.path), key: unknown.path, nearest, dotted }
         })
         .collect();
     let mut bad = Vec::new();
@@ -223,6 +331,27 @@ fn read_what_can_be(document: Document<'_>, layer: &Layer) -> (SettingsPatch, Ve
         }
     }
     (patch, found)
+}
+
+/// Keys of a text that a schema does not know.
+pub(crate) fn unknown(schema: &Value, document: Document<'_>) -> Vec<UnknownKey> {
+    let mut found = unknown_keys(schema, document.places.paths());
+    // A part of a name with dots has no place of its own.
+    found.retain(|unknown| document.places.line(&unknown.path).is_some());
+    let text = yaml::read_at::<Value>(document.file, document.text, &[]);
+    found.extend(text.ok().flatten().map(|text| dotted_keys(schema, &text)).unwrap_or_default());
+    found
+}
+
+fn paths(files: &[PathBuf]) -> Vec<SiteLayer> {
+    files.iter().cloned().map(SiteLayer::Path).collect()
+}
+
+/// Whether an error is about the form of an address that was refused already.
+fn says_the_same(error: &ConfigError, key: &str) -> bool {
+    let form = [Problem::BadUrl, Problem::BadDomain, Problem::BadRegistry];
+    matches!(error, ConfigError::Invalid { problem, .. } if form.contains(problem))
+        && error.key() == Some(key)
 }
 
 fn nearest_key(key: &str) -> Option<String> {

@@ -10,6 +10,7 @@
 mod check;
 #[cfg(test)]
 mod documented;
+mod encoding;
 mod error;
 mod explain;
 mod layers;
@@ -24,12 +25,15 @@ mod sections;
 mod site;
 mod text;
 mod units;
+mod userinfo;
 
+pub(crate) use encoding::is_not_utf8;
+pub use encoding::text_of_environment;
 pub use error::{ConfigError, ConfigErrors, Problem};
 pub use explain::Explained;
 pub use layers::Key;
 pub use legacy::Retired;
-pub use load::{ENVIRONMENT_PREFIX, FlagSetting};
+pub use load::{ENVIRONMENT_PREFIX, FlagSetting, SiteLayer};
 pub(crate) use nearest::nearest;
 pub use origin::{Origin, Origins, Said};
 pub use secrets::SecretFile;

@@ -10,6 +10,8 @@ use common::yaml::Places;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config::userinfo;
+
 /// Who set a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +34,8 @@ pub enum Origin {
     Environment(String),
     /// A flag of the command line.
     Flag(String),
+    /// Nobody: the directory that the command was called in.
+    CurrentDirectory,
 }
 
 impl fmt::Display for Origin {
@@ -47,6 +51,7 @@ impl fmt::Display for Origin {
             }
             Self::Environment(variable) => write!(f, "environment variable {variable}"),
             Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::CurrentDirectory => f.write_str("the current directory"),
         }
     }
 }
@@ -61,9 +66,15 @@ pub struct Said {
 }
 
 /// Everything that the layers said about every key, the oldest first. Built-in
-/// values are not kept here. The entries of a map have origins of their own.
+/// values are not kept here. The entries of a map have origins of their own, and
+/// so have the registries, by their hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins(BTreeMap<String, Vec<Said>>);
+pub struct Origins {
+    said: BTreeMap<String, Vec<Said>>,
+    /// Keys whose values had a user name or password in an address, and who gave
+    /// them. What they had is not kept.
+    exposed: Vec<(String, Origin)>,
+}
 
 impl Origins {
     /// Who set `key`. Example of a key: `builds.max_running`.
@@ -73,14 +84,31 @@ impl Origins {
 
     /// What was said about `key`, the oldest first; the last one won.
     pub fn chain(&self, key: &str) -> &[Said] {
-        self.0.get(key).map_or(&[], Vec::as_slice)
+        self.said.get(key).map_or(&[], Vec::as_slice)
     }
 
     /// Notes that `layer` gave `value` to `key`.
     pub(crate) fn note(&mut self, key: &str, value: &impl Serialize, layer: &Layer) {
+        self.note_as(key, value, layer.origin(key));
+    }
+
+    /// Notes that `origin` gave `value` to `key`.
+    pub(crate) fn note_as(&mut self, key: &str, value: &impl Serialize, origin: Origin) {
         // Settings are plain values with text keys; making JSON of them cannot fail.
-        let value = serde_json::to_value(value).unwrap_or_default();
-        self.0.entry(key.to_owned()).or_default().push(Said { origin: layer.origin(key), value });
+        let mut value = serde_json::to_value(value).unwrap_or_default();
+        if userinfo::is_in(key, &value) {
+            // A registry stands in its list too, which is told once.
+            if !key.starts_with("registries.") {
+                self.exposed.push((key.to_owned(), origin.clone()));
+            }
+            value = Value::Null;
+        }
+        self.said.entry(key.to_owned()).or_default().push(Said { origin, value });
+    }
+
+    /// The keys that had a user name or password in an address, and who gave them.
+    pub(crate) fn take_exposed(&mut self) -> Vec<(String, Origin)> {
+        std::mem::take(&mut self.exposed)
     }
 }
 
@@ -108,6 +136,17 @@ impl Layer {
                 let line = places.closest(written);
                 Origin::File { path: path.clone(), line, key: former.get(key).cloned() }
             }
+        }
+    }
+
+    /// The origin of an entry of the list `key` that has a name of its own.
+    pub(crate) fn origin_of_entry(&self, key: &str, position: usize, name: &str) -> Origin {
+        let ours = format!("{key}.{name}");
+        match self {
+            Self::File { former, .. } if !former.contains_key(&ours) => {
+                self.place(&format!("{key}[{position}]"))
+            }
+            _ => self.origin(&ours),
         }
     }
 

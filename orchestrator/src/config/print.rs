@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::config::{Key, Origin, Site};
+use crate::config::{Key, Origin, Site, secrets::REGISTRIES};
 
 impl Site {
     /// The effective settings as YAML, each with a comment that says who set it.
@@ -39,6 +39,15 @@ impl Site {
                 text.push_str(&format!("{indent}{name}:\n"));
                 for (name, value) in below {
                     self.print(text, (name, &format!("{key}.{name}")), value, depth + 1, keys);
+                }
+            }
+            Value::Array(entries) if key == REGISTRIES && !entries.is_empty() => {
+                text.push_str(&format!("{indent}{name}:\n"));
+                for entry in entries {
+                    let host = entry.get("host").and_then(Value::as_str).unwrap_or_default();
+                    let origin = self.origins().of(&format!("{REGISTRIES}.{host}"));
+                    let line = format!("{indent}- {}", scalar(entry));
+                    text.push_str(&format!("{line:<40}  # {}\n", one_line(&origin.to_string())));
                 }
             }
             leaf => {

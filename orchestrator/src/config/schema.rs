@@ -150,6 +150,9 @@ pub(crate) struct UnknownKey {
     pub(crate) name: String,
     /// The names that could stand there.
     pub(crate) known: Vec<String>,
+    /// Whether it is a name with dots, and would be known if it were written as
+    /// keys below one another.
+    pub(crate) dotted: bool,
 }
 
 /// Unknown keys that are named at most.
@@ -172,6 +175,35 @@ pub(crate) fn unknown_keys<'a>(schema: &Value, paths: impl Iterator<Item = &'a s
         }
     }
     unknown.into_values().collect()
+}
+
+/// Keys whose own names have dots, up to a hundred. Their paths look like those of
+/// keys below one another, so [`unknown_keys`] cannot tell them. Names of entries
+/// may have dots.
+pub(crate) fn dotted_keys(schema: &Value, document: &Value) -> Vec<UnknownKey> {
+    let mut found = Vec::new();
+    gather_dotted(schema, document, "", &mut found);
+    found
+}
+
+fn gather_dotted(schema: &Value, value: &Value, path: &str, found: &mut Vec<UnknownKey>) {
+    let Value::Object(entries) = value else { return };
+    for (name, value) in entries {
+        let properties = branches(schema).find_map(|schema| schema.get("properties")?.as_object());
+        let Some(properties) = properties else { return };
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match properties.get(name) {
+            Some(below) => gather_dotted(below, value, &path, found),
+            None if name.contains('.') && found.len() < MAX_UNKNOWN => {
+                // What is known as a path is unknown as a name only.
+                let unknown = unknown_key(schema, name);
+                let dotted = unknown.is_none();
+                let known = unknown.map(|unknown| unknown.known).unwrap_or_default();
+                found.push(UnknownKey { path, name: name.clone(), known, dotted });
+            }
+            None => {}
+        }
+    }
 }
 
 fn unknown_key(schema: &Value, path: &str) -> Option<UnknownKey> {
@@ -200,7 +232,12 @@ fn unknown_key(schema: &Value, path: &str) -> Option<UnknownKey> {
                 let known: Vec<String> = properties.flat_map(|known| known.keys().cloned()).collect();
                 // Without properties it is no map, and its value is what is wrong.
                 let path = path[..path.len() - after.len()].to_owned();
-                return (!known.is_empty()).then(|| UnknownKey { path, name: name.to_owned(), known });
+                return (!known.is_empty()).then(|| UnknownKey {
+                    path,
+                    name: name.to_owned(),
+                    known,
+                    dotted: false,
+                });
             }
         }
     }
@@ -211,6 +248,17 @@ fn unknown_key(schema: &Value, path: &str) -> Option<UnknownKey> {
 fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
     let other = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
     std::iter::once(schema).chain(other)
+}
+
+/// The path with `[]` for every entry of a list.
+pub(crate) fn without_numbers(path: &str) -> String {
+    let mut parts = path.split('[');
+    let mut without = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        without.push_str("[]");
+        without.push_str(part.split_once(']').map_or("", |(_, rest)| rest));
+    }
+    without
 }
 
 /// The schema of a type that is read from a text.

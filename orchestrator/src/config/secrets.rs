@@ -42,7 +42,7 @@ pub(crate) const DIRECTORIES: &[(&str, PathOf, &[&str])] = &[
 ];
 
 /// The key whose entries may name a file with credentials.
-const REGISTRIES: &str = "registries";
+pub(crate) const REGISTRIES: &str = "registries";
 
 /// A file with a secret, as far as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,6 +79,7 @@ impl Site {
     /// Whether `key` names files with secrets.
     pub fn names_secrets(key: &str) -> bool {
         key == REGISTRIES
+            || key.strip_prefix(REGISTRIES).is_some_and(|entry| entry.starts_with('.'))
             || FILES.iter().any(|(name, _)| *name == key)
             || DIRECTORIES.iter().any(|(name, ..)| *name == key)
     }
@@ -97,7 +98,10 @@ impl Site {
         let of_registries = self
             .registries
             .iter()
-            .filter(|_| key == REGISTRIES)
+            .filter(|registry| {
+                key == REGISTRIES
+                    || key.strip_prefix("registries.").is_some_and(|host| host == registry.host.as_str())
+            })
             .filter_map(|registry| registry.credentials_file.clone());
         files.chain(in_directories).chain(of_registries).map(SecretFile::look_at).collect()
     }

@@ -11,10 +11,11 @@ use common::{
     platform::{Architecture, Platform, PlatformTable},
     request::Limits,
 };
+use serde_json::Value;
 
 use crate::config::{
-    Artifacts, Builds, Composes, Git, KojiSetting, Labels, Mail, OpenShift, PlatformSetting, Policy, Pool,
-    Publication, RegistrySetting, Repositories, Retired, Service, Size, State, Workers,
+    Artifacts, Builds, Composes, Git, KojiSetting, Labels, Mail, OpenShift, Origin, PlatformSetting, Policy,
+    Pool, Publication, RegistrySetting, Repositories, Retired, Service, Size, State, Workers,
     layers::{Key, Section as _, section},
     origin::Origins,
 };
@@ -66,6 +67,9 @@ section! {
     }
 }
 
+const LAYOUT_ROOT: &str = "publication.layout_root";
+const STATE_DIRECTORY: &str = "state.directory";
+
 fn default_platforms() -> Vec<Platform> {
     "x86_64".parse().into_iter().collect()
 }
@@ -76,6 +80,7 @@ pub struct Site {
     pub(crate) settings: Settings,
     pub(crate) origins: Origins,
     pub(crate) retired: Vec<Retired>,
+    pub(crate) notices: Vec<String>,
 }
 
 impl std::ops::Deref for Site {
@@ -87,11 +92,14 @@ impl std::ops::Deref for Site {
 }
 
 impl Site {
-    /// The same site, with relative OCI layouts below `directory` unless the site
-    /// says where they go.
+    /// The same site, with relative OCI layouts below `directory`, the current one,
+    /// unless the site says where they go.
     #[must_use]
     pub fn or_layout_root(mut self, directory: &Path) -> Self {
-        self.settings.publication.layout_root.get_or_insert_with(|| directory.to_owned());
+        if self.settings.publication.layout_root.is_none() {
+            self.settings.publication.layout_root = Some(directory.to_owned());
+            self.origins.note_as(LAYOUT_ROOT, &directory, Origin::CurrentDirectory);
+        }
         self
     }
 
@@ -125,10 +133,25 @@ impl Site {
         &self.retired
     }
 
+    /// What is worth knowing about the files, as sentences. Example: one that was
+    /// not read because of its name.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
     /// Digest of the settings, whoever set them: the SHA-256 of their JSON with
-    /// sorted keys and without blanks.
+    /// sorted keys and without blanks. Directories that nobody named do not count,
+    /// so it is the same for everybody and everywhere.
     pub fn digest(&self) -> Digest {
-        Digest::of(self.to_json().to_string().as_bytes())
+        let mut settings = self.to_json();
+        for key in [LAYOUT_ROOT, STATE_DIRECTORY] {
+            if matches!(self.origins.of(key), Origin::BuiltIn | Origin::CurrentDirectory)
+                && let Some(value) = settings.pointer_mut(&format!("/{}", key.replace('.', "/")))
+            {
+                *value = Value::Null;
+            }
+        }
+        Digest::of(settings.to_string().as_bytes())
     }
 
     /// The pools of a platform that take builds, the preferred one first. None

@@ -2,7 +2,7 @@
 //!
 //! The type that is asked for decides what the text means, so `1.10` stays text
 //! where text is wanted and is an error where a whole number is. Lists are
-//! separated by commas. Maps and lists of maps belong into a file.
+//! separated by commas. Maps, lists of maps and lists of lists belong into a file.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use serde::{
 
 /// Reads `text` as a `T`.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, TextError> {
-    T::deserialize(Text(text))
+    T::deserialize(Text { text, is_item: false })
 }
 
 /// The text does not say what the setting needs.
@@ -42,7 +42,11 @@ impl From<value::Error> for TextError {
 }
 
 #[derive(Clone, Copy)]
-struct Text<'a>(&'a str);
+struct Text<'a> {
+    text: &'a str,
+    /// Whether it is an entry of a list already.
+    is_item: bool,
+}
 
 impl<'a> IntoDeserializer<'a, TextError> for Text<'a> {
     type Deserializer = Self;
@@ -54,7 +58,10 @@ impl<'a> IntoDeserializer<'a, TextError> for Text<'a> {
 
 impl<'a> Text<'a> {
     fn number<T: std::str::FromStr>(self) -> Result<T, TextError> {
-        self.0.trim().parse().map_err(|_| TextError(format!("'{}' is not a whole number in range", self.0)))
+        self.text
+            .trim()
+            .parse()
+            .map_err(|_| TextError(format!("'{}' is not a whole number in range", self.text)))
     }
 
     fn in_a_file<T>(self) -> Result<T, TextError> {
@@ -74,11 +81,11 @@ impl<'de> Deserializer<'de> for Text<'de> {
     type Error = TextError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TextError> {
-        visitor.visit_str(self.0)
+        visitor.visit_str(self.text)
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TextError> {
-        match self.0.trim() {
+        match self.text.trim() {
             "true" => visitor.visit_bool(true),
             "false" => visitor.visit_bool(false),
             other => Err(TextError(format!("'{other}' is neither true nor false"))),
@@ -88,11 +95,15 @@ impl<'de> Deserializer<'de> for Text<'de> {
     numbers!(deserialize_u8 visit_u8, deserialize_u16 visit_u16, deserialize_u32 visit_u32, deserialize_u64 visit_u64);
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TextError> {
-        if self.0.is_empty() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.text.is_empty() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TextError> {
-        let items = self.0.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Text);
+        if self.is_item {
+            return self.in_a_file();
+        }
+        let items = self.text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        let items = items.map(|text| Text { text, is_item: true });
         visitor.visit_seq(value::SeqDeserializer::new(items))
     }
 
@@ -102,7 +113,7 @@ impl<'de> Deserializer<'de> for Text<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, TextError> {
-        visitor.visit_enum(IntoDeserializer::<TextError>::into_deserializer(self.0))
+        visitor.visit_enum(IntoDeserializer::<TextError>::into_deserializer(self.text))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, _: V) -> Result<V::Value, TextError> {
@@ -157,6 +168,7 @@ mod tests {
             (read::<FailurePolicy>("stop").unwrap_err(), "stop_others"),
             (read::<Period>("15").unwrap_err(), "unit"),
             (read::<BTreeMap<String, String>>("a=b").unwrap_err(), "configuration file"),
+            (read::<Vec<Vec<String>>>("a,b").unwrap_err(), "configuration file"),
         ]
         .map(|(error, part)| (error.to_string(), part))
         {

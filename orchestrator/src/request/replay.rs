@@ -15,6 +15,7 @@ use common::{
 };
 use serde_json::Value;
 
+use crate::config::is_not_utf8;
 use crate::request::{
     user_params::{Fate, UserParams, unique_tag},
     validate::{kinds_exclusive, problem, shown},
@@ -24,6 +25,21 @@ use crate::request::{
 const DEFAULT_REFERENCE: &str = "master";
 const WHICH_POD: &str = "--from-env replays the environment of the pod of an orchestrator: BUILD, SOURCE_URI, \
                          SOURCE_REF, OUTPUT_IMAGE, USER_PARAMS and REACTOR_CONFIG";
+
+/// The variables of a pod that are read.
+pub(crate) const VARIABLES: &[&str] = &[
+    "BUILD",
+    "BUILD_JSON",
+    "SOURCE_URI",
+    "SOURCE_REPOSITORY",
+    "SOURCE_REF",
+    "OUTPUT_IMAGE",
+    "OUTPUT_REGISTRY",
+    "USER_PARAMS",
+    "REACTOR_CONFIG",
+    "ATOMIC_REACTOR_PLUGINS",
+    "DOCK_PLUGINS",
+];
 
 /// A pod's environment, understood.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,7 +83,17 @@ impl fmt::Debug for Replay {
 /// everything that is wrong is told at once.
 pub fn from_environment(variables: &[(String, String)]) -> Result<Replay, Failure> {
     let environment = Environment(variables);
-    let mut problems = Vec::new();
+    let mut problems: Vec<Failure> = variables
+        .iter()
+        .filter(|(name, value)| VARIABLES.contains(&name.as_str()) && is_not_utf8(value))
+        .map(|(name, _)| {
+            let message = format!("environment variable {name}: it is not UTF-8");
+            problem("request.replay_not_utf8", message, "copy the value of the variable whole, as UTF-8")
+        })
+        .collect();
+    if let Some(failure) = Failure::all(std::mem::take(&mut problems)) {
+        return Err(failure);
+    }
     problems.extend(another_pod(&environment));
     if problems.is_empty() {
         problems.extend(missing(&environment));

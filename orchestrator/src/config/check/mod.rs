@@ -4,7 +4,10 @@
 mod files;
 mod outside;
 
+use std::collections::BTreeSet;
+
 use common::platform::Platform;
+use serde_json::Value;
 
 use crate::config::{ConfigError, Origin, Period, Problem, Site};
 
@@ -15,6 +18,11 @@ use crate::config::{ConfigError, Origin, Period, Problem, Site};
 /// stand for them, so what is wrong only because of that is not said.
 pub(crate) fn check(site: &Site, files: bool, unread: bool) -> Vec<ConfigError> {
     let mut checks = Checks { site, found: Vec::new() };
+    checks.lengths();
+    if !checks.found.is_empty() {
+        // Looking at so many entries is what the bounds spare.
+        return checks.found;
+    }
     checks.numbers();
     checks.platforms();
     checks.tls();
@@ -37,7 +45,52 @@ struct Checks<'a> {
     found: Vec<ConfigError>,
 }
 
+/// Most entries of a list or map.
+const MAX_ENTRIES: usize = 1_000;
+
 impl Checks<'_> {
+    fn lengths(&mut self) {
+        let settings = self.site.to_json();
+        for key in Site::keys() {
+            let Some(value) = settings.pointer(&format!("/{}", key.name.replace('.', "/"))) else { continue };
+            self.length(&key.name, value);
+            // Pools and groups of labels are lists in a map and in a list.
+            match value {
+                Value::Array(below) if below.len() <= MAX_ENTRIES => {
+                    below.iter().for_each(|below| self.length(&key.name, below));
+                }
+                Value::Object(below) if below.len() <= MAX_ENTRIES => {
+                    for (name, below) in below {
+                        self.length(&format!("{}.{name}", key.name), below);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn length(&mut self, key: &str, value: &Value) {
+        let length = match value {
+            Value::Array(entries) => entries.len(),
+            Value::Object(entries) => entries.len(),
+            _ => 0,
+        };
+        if length > MAX_ENTRIES {
+            let reason = format!("it has {length} entries; {MAX_ENTRIES} are the most");
+            self.invalid(Problem::TooMany, key, reason);
+        }
+    }
+
+    /// Says of every name that stands twice in a list that it does, once.
+    fn no_doubles<'n>(&mut self, key: &str, names: impl Iterator<Item = &'n str>) {
+        let (mut seen, mut said) = (BTreeSet::new(), BTreeSet::new());
+        for name in names {
+            if !seen.insert(name) && said.insert(name) {
+                self.invalid(Problem::Duplicate, key, format!("'{name}' is listed twice"));
+            }
+        }
+    }
+
     fn numbers(&mut self) {
         let site = self.site;
         for (key, number) in [
@@ -105,10 +158,7 @@ impl Checks<'_> {
             if let Err(error) = table.architecture(platform) {
                 self.invalid(Problem::UnknownPlatform, &key, error.to_string());
             }
-            for (position, pool) in pools.iter().enumerate() {
-                let twice = pools[..position].iter().any(|other| other.name == pool.name);
-                self.require(!twice, Problem::Duplicate, &key, &format!("'{}' is listed twice", pool.name));
-            }
+            self.no_doubles(&key, pools.iter().map(|pool| pool.name.as_str()));
         }
         self.require(
             !site.default_platforms.is_empty(),

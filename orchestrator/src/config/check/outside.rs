@@ -48,10 +48,9 @@ impl Checks<'_> {
         if let Err(error) = site.source_registry.parse::<common::image::Host>() {
             self.invalid(Problem::BadRegistry, "source_registry", error.to_string());
         }
-        for (position, registry) in site.registries.iter().enumerate() {
+        self.no_doubles("registries", site.registries.iter().map(|registry| registry.host.as_str()));
+        for registry in &site.registries {
             let host = &registry.host;
-            let twice = site.registries[..position].iter().any(|other| other.host == *host);
-            self.require(!twice, Problem::Duplicate, "registries", &format!("{host} is listed twice"));
             self.require(
                 !(registry.plain_http && registry.ca_file.is_some()),
                 Problem::Contradiction,
@@ -59,12 +58,8 @@ impl Checks<'_> {
                 &format!("{host}: a 'ca_file' is of no use with 'plain_http'"),
             );
         }
-        let hosts = &site.publication.registries;
-        for (position, host) in hosts.iter().enumerate() {
-            let twice = hosts[..position].contains(host);
-            let reason = format!("{host} is listed twice");
-            self.require(!twice, Problem::Duplicate, "publication.registries", &reason);
-        }
+        let hosts = site.publication.registries.iter().map(|host| host.as_str());
+        self.no_doubles("publication.registries", hosts);
     }
 
     fn addresses(&mut self) {
@@ -82,14 +77,11 @@ impl Checks<'_> {
         }
     }
 
-    /// The message must not repeat an address, which may hold a password.
+    /// User names and passwords were looked for when the layers were read.
     fn address(&mut self, key: &str, address: &str) {
         match Url::parse(address) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") || !url.has_host() => {
                 self.invalid(Problem::BadUrl, key, "expected http://HOST or https://HOST");
-            }
-            Ok(url) if url.password().is_some() => {
-                self.invalid(Problem::SecretInUrl, key, "the address holds a password");
             }
             Ok(_) => {}
             Err(error) => self.invalid(Problem::BadUrl, key, format!("it is no address: {error}")),
@@ -138,11 +130,8 @@ impl Checks<'_> {
 
     fn composes(&mut self) {
         let composes = &self.site.composes;
-        for (position, intent) in composes.signing_intents.iter().enumerate() {
-            let twice = composes.signing_intents[..position].iter().any(|other| other.name == intent.name);
-            let reason = format!("'{}' is listed twice", intent.name);
-            self.require(!twice, Problem::Duplicate, "composes.signing_intents", &reason);
-        }
+        let intents = composes.signing_intents.iter().map(|intent| intent.name.as_str());
+        self.no_doubles("composes.signing_intents", intents);
         if let Some(default) = &composes.default_signing_intent {
             self.require(
                 composes.intent(default).is_some(),

@@ -122,9 +122,9 @@ fn secrets_show_as_present_with_a_fingerprint() {
     let files =
         |key: &str| explained.iter().find(|explained| explained.key == key).unwrap().secret_files.clone();
     let present = SecretFile { path: secret, present: true, fingerprint: Some("f52fbd32".to_owned()) };
-    for key in ["service.worker_token_file", "composes.token_directory", "registries"] {
+    for key in ["service.worker_token_file", "composes.token_directory", "registries.a.example"] {
         assert_eq!(files(key), std::slice::from_ref(&present), "{key}");
-        assert!(Site::names_secrets(key));
+        assert!(Site::names_secrets(key), "{key}");
     }
     assert!(!files("service.client_token_file")[0].present);
     assert!(files("builds.time").is_empty() && !Site::names_secrets("builds.time"));
@@ -142,4 +142,57 @@ fn keys_with_secrets_are_keys() {
             ["service.tls.certificate_file", "git.ssh_known_hosts_file"].contains(&key.name.as_str());
         assert_eq!(Site::names_secrets(&key.name), !public, "{}", key.name);
     }
+}
+
+#[test]
+fn every_registry_has_a_line_and_an_origin_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "version: 1\nregistries:\n- {url: 'http://a.example/v2'}\n- {url: 'http://b.example/v2'}\n\
+                source_registry: {url: 'http://c.example'}\n";
+    let first = file(directory.path(), "1.yaml", text);
+    let site = Site::read(std::slice::from_ref(&first), [], &[]).unwrap();
+    let origins = |site: &Site| -> Vec<(String, String)> {
+        let registries = site.explain().into_iter().filter(|leaf| leaf.key.starts_with("registries"));
+        registries.map(|leaf| (leaf.key, leaf.origin.to_string())).collect()
+    };
+    let own = |entries: &[(&str, String)]| -> Vec<(String, String)> {
+        entries.iter().map(|(host, origin)| (format!("registries.{host}"), origin.clone())).collect()
+    };
+    let (one, printed) = (first.display(), site.to_yaml());
+    let expected = own(&[
+        ("a.example", format!("{one}:3 (registries[0])")),
+        ("b.example", format!("{one}:4 (registries[1])")),
+        ("c.example", format!("{one}:5 (source_registry)")),
+    ]);
+    assert_eq!(origins(&site), expected);
+    for (_, origin) in expected {
+        assert!(printed.contains(&format!("# {origin}\n")), "{origin} is not in\n{printed}");
+    }
+    let read_back = Site::read(&[file(directory.path(), "again.yaml", &printed)], [], &[]).unwrap();
+    assert_eq!(read_back.settings, site.settings);
+
+    let second = file(directory.path(), "2.yaml", "registries:\n- {host: z.example}\n- {host: b.example}\n");
+    let site = Site::read(&[first, second.clone()], [], &[]).unwrap();
+    let two = second.display();
+    assert_eq!(
+        origins(&site),
+        own(&[("b.example", format!("{two}:3")), ("z.example", format!("{two}:2"))]),
+        "the list of a later file replaces an earlier one"
+    );
+    let explained = site.explain();
+    let beaten = &explained.iter().find(|leaf| leaf.key == "registries.b.example").unwrap().beaten;
+    assert_eq!((beaten.len(), &beaten[0].value["plain_http"]), (1, &Value::Bool(true)));
+}
+
+#[test]
+fn the_current_directory_is_an_origin_and_not_in_the_digest() {
+    let site = Site::default();
+    let here = site.clone().or_layout_root(Path::new("/here")).or_state_directory(Path::new("/state"));
+    assert_eq!(here.origins().of("publication.layout_root").to_string(), "the current directory");
+    assert_eq!(here.digest(), site.digest());
+    let directory = tempfile::tempdir().unwrap();
+    let named = file(directory.path(), "1.yaml", "publication: {layout_root: /here}\n");
+    let named = Site::read(&[named], [], &[]).unwrap().or_layout_root(Path::new("/elsewhere"));
+    assert_eq!(named.publication.layout_root.as_deref(), Some(Path::new("/here")));
+    assert_ne!(named.digest(), site.digest(), "a directory that somebody named counts");
 }

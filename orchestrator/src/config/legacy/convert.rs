@@ -2,14 +2,14 @@
 //! made remembers the key that it comes from.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
 };
 
 use common::{platform::Platform, yaml::Places};
 
 use crate::config::{
-    ConfigError, PlatformSetting, Pool, RegistrySetting, Retired,
+    ConfigError, PlatformSetting, Pool, Problem, RegistrySetting, Retired,
     legacy::{
         form::{Cluster, Descriptor, Koji, Odcs, OpenShift, Registry, Smtp, SourceRegistry, Version1},
         registry::Address,
@@ -111,10 +111,20 @@ impl<'a> Conversion<'a> {
             let Some(platform) = self.platform(&format!("{former}.platform"), &descriptor.platform) else {
                 continue;
             };
-            self.comes_from(&format!("platforms.{platform}"), &former);
             let setting =
                 PlatformSetting { architecture: Some(descriptor.architecture), variant: None, enabled: true };
-            self.patch.platforms.get_or_insert_default().insert(platform, setting);
+            let platforms = self.patch.platforms.get_or_insert_default();
+            if platforms.get(&platform).is_some_and(|other| *other != setting) {
+                self.errors.push(ConfigError::Invalid {
+                    problem: Problem::Duplicate,
+                    origin: origin_in(self.path, self.places, &former),
+                    key: former,
+                    reason: format!("platform {platform} was described before, and otherwise"),
+                });
+                continue;
+            }
+            self.former.entry(format!("platforms.{platform}")).or_insert(former);
+            platforms.insert(platform, setting);
         }
     }
 
@@ -140,7 +150,7 @@ impl<'a> Conversion<'a> {
         }
         let composes = self.patch.composes.get_or_insert_default();
         composes.api_url = Some(Some(form.api_url));
-        composes.insecure = Some(form.insecure);
+        composes.insecure = form.insecure;
         // Of two, which was said to be wrong already, one is kept.
         let token = form.auth.openidc_dir.filter(|_| form.auth.ssl_certs_dir.is_none());
         composes.token_directory = token.map(Some);
@@ -199,6 +209,12 @@ impl<'a> Conversion<'a> {
         if let Some(directory) = auth.ssl_certs_dir {
             openshift.certificate_directory = Some(Some(directory));
             self.comes_from("openshift.certificate_directory", "openshift.auth.ssl_certs_dir");
+        } else if auth.krb_principal.is_some() {
+            self.gone(
+                "openshift.auth",
+                "the account was one of Kerberos, which is not spoken here, so no token is set; name \
+                 openshift.token_file or openshift.certificate_directory",
+            );
         } else if auth.enable == Some(true) {
             openshift.token_file = Some(Some(PathBuf::from(SERVICE_ACCOUNT_TOKEN)));
             self.comes_from("openshift.token_file", "openshift.auth.enable");
@@ -213,7 +229,7 @@ impl<'a> Conversion<'a> {
 
     fn registries(&mut self, registries: Option<Vec<Registry>>, source: Option<SourceRegistry>) {
         let mut reach: Vec<RegistrySetting> = Vec::new();
-        let mut destinations = Vec::new();
+        let (mut destinations, mut known) = (Vec::new(), HashSet::new());
         let from = if registries.is_some() { "registries" } else { "source_registry" };
         for (position, registry) in registries.into_iter().flatten().enumerate() {
             let key = format!("registries[{position}]");
@@ -223,10 +239,11 @@ impl<'a> Conversion<'a> {
                 continue;
             }
             let credentials = registry.auth.map(|auth| auth.cfg_path);
-            if destinations.contains(&address.host) {
+            if !known.insert(address.host.clone()) {
                 self.bad(&format!("{key}.url"), format!("{} is listed twice", address.host));
                 continue;
             }
+            self.comes_from(&format!("registries.{}", address.host), &key);
             reach.push(setting(&address, registry.insecure, credentials));
             destinations.push(address.host);
         }
@@ -239,7 +256,8 @@ impl<'a> Conversion<'a> {
         {
             self.patch.source_registry = Some(address.host.to_string());
             self.comes_from("source_registry", "source_registry.url");
-            if reach.iter().all(|known| known.host != address.host) {
+            if !known.contains(&address.host) {
+                self.comes_from(&format!("registries.{}", address.host), "source_registry");
                 reach.push(setting(&address, source.insecure, None));
             }
         }

@@ -151,8 +151,8 @@ pub(crate) struct Odcs {
     pub(crate) auth: OdcsAuth,
     pub(crate) signing_intents: Vec<SigningIntent>,
     pub(crate) default_signing_intent: String,
-    #[serde(default)]
-    pub(crate) insecure: bool,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) insecure: Option<bool>,
 }
 
 /// How to log in to the compose service: one of the two.
@@ -260,8 +260,11 @@ fn read_one<T: DeserializeOwned>(
     key: &str,
     bad: &mut Vec<(String, String)>,
 ) -> Option<T> {
-    document.read(&[key]).unwrap_or_else(|reason| {
-        bad.push((key.to_owned(), reason));
-        None
-    })
+    match document.read(&[key]) {
+        // Every key of this form needs a value, where it stands at all.
+        Ok(None) if document.has_top_level(key) => bad.push((key.to_owned(), "it has no value".to_owned())),
+        Ok(value) => return value,
+        Err(reason) => bad.push((key.to_owned(), reason)),
+    }
+    None
 }

@@ -16,13 +16,15 @@ pub(crate) use retired::successor;
 use crate::config::{
     ConfigError, Site,
     layers::Document,
-    load::FileLayer,
+    load::{FileLayer, unknown},
     nearest::nearest,
     origin::{Layer, origin_in},
-    schema::unknown_keys,
 };
 use convert::Conversion;
 use form::Version1;
+
+/// Retired keys of one file that are told at most.
+const MAX_RETIRED: usize = 100;
 
 /// Reads a file that has a `version`. What can be read is translated, what cannot
 /// is said.
@@ -43,14 +45,16 @@ pub(crate) fn read(path: &Path, text: &[u8], places: Places, errors: &mut Vec<Co
     let mut retired = retired::retired(path, &places);
     let mut conversion = Conversion::new(path, &places);
     let version = form.version.clone().unwrap_or_default();
-    if version == "1" {
-        conversion.take(form);
-    } else if found.is_empty() {
+    if !matches!(version.as_str(), "" | "1") || (version.is_empty() && found.is_empty()) {
         found.push(ConfigError::Version { origin: origin_in(path, &places, "version"), version });
+    } else {
+        // A version that could not be read was told; so is what is wrong beside it.
+        conversion.take(form);
     }
     let Conversion { patch, former, errors: bad, retired: also_retired, .. } = conversion;
     retired.extend(also_retired);
     retired.sort_by_key(|retired| retired.line);
+    retired.truncate(MAX_RETIRED);
     errors.extend(found);
     errors.extend(bad);
     FileLayer { patch, layer: Layer::File { path: path.to_owned(), places, former }, retired }
@@ -62,13 +66,14 @@ fn read_what_can_be(path: &Path, document: Document<'_>, found: &mut Vec<ConfigE
     if yaml::read_at::<serde::de::IgnoredAny>(document.file, document.text, &[]).is_err() {
         return Version1::default();
     }
-    let unknown = unknown_keys(&Site::schema_of_version_1(), places.paths());
+    let unknown = unknown(&Site::schema_of_version_1(), document);
     found.extend(unknown.into_iter().map(|unknown| {
         let known = unknown.known.iter().map(String::as_str);
         ConfigError::UnknownKey {
             origin: origin_in(path, places, &unknown.path),
             nearest: nearest(&unknown.name, known).map(str::to_owned),
             key: unknown.path,
+            dotted: unknown.dotted,
         }
     }));
     let mut bad = Vec::new();

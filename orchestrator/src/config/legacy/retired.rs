@@ -5,6 +5,8 @@ use std::{fmt, path::PathBuf};
 use common::yaml::Places;
 use serde::Serialize;
 
+use crate::config::schema::without_numbers;
+
 /// A key of version 1 that nothing reads any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Retired {
@@ -70,17 +72,6 @@ pub(crate) fn retired(path: &std::path::Path, places: &Places) -> Vec<Retired> {
         .collect();
     found.sort_by_key(|retired| retired.line);
     found
-}
-
-/// The path with `[]` for every entry of a list.
-fn without_numbers(path: &str) -> String {
-    let mut parts = path.split('[');
-    let mut without = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        without.push_str("[]");
-        without.push_str(part.split_once(']').map_or("", |(_, rest)| rest));
-    }
-    without
 }
 
 /// Our key for one of version 1 that stands at the top of a file without

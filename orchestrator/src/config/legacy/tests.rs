@@ -299,3 +299,35 @@ fn both_forms_can_be_mixed() {
     let chain = site.origins().chain("koji.hub_url");
     assert_eq!(chain[0].value, "https://192.0.2.1:8083/kojihub");
 }
+
+#[test]
+fn kerberos_does_not_become_the_token_of_the_account() {
+    let auth = "  auth: {enable: true, krb_principal: p, krb_keytab_path: /k}\n";
+    let site = load(&format!("{OPENSHIFT}{auth}")).unwrap();
+    assert_eq!(site.openshift.token_file, None);
+    let retired: Vec<String> = site.retired().iter().map(ToString::to_string).collect();
+    assert!(retired.iter().any(|retired| retired.contains("no token is set")), "{retired:?}");
+}
+
+#[test]
+fn what_nobody_wrote_beats_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, second) = (directory.path().join("1.yaml"), directory.path().join("2.yaml"));
+    std::fs::write(&first, "composes: {insecure: true}\nopenshift: {insecure: true}\n").unwrap();
+    let text = format!("{ODCS}  auth: {{openidc_dir: /o}}\n{}", OPENSHIFT.replace("version: 1\n", ""));
+    std::fs::write(&second, text).unwrap();
+    let site = Site::read(&[first, second], [], &[]).unwrap();
+    assert!(site.composes.insecure && site.openshift.insecure);
+}
+
+#[test]
+fn a_platform_has_one_description() {
+    let text = |second: &str| {
+        format!(
+            "version: 1\nplatform_descriptors:\n- {{platform: x86_64, architecture: amd64}}\n\
+             - {{platform: x86_64, architecture: {second}}}\n"
+        )
+    };
+    assert_eq!(errors(&text("arm64")), ["config.duplicate platform_descriptors[1] 4"]);
+    assert!(errors(&text("amd64")).is_empty(), "the same said twice harms nobody");
+}

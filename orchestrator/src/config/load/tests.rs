@@ -1,3 +1,8 @@
+//! What the layers make together, and what is wrong with them.
+
+mod exposed;
+mod sources;
+
 use std::path::Path;
 
 use super::*;
@@ -243,6 +248,8 @@ fn bad_variables_and_flags_are_named() {
         ("REACTOR__BUILDS__MAX_RUNNING", "many", &["REACTOR__BUILDS__MAX_RUNNING", "whole number"]),
         ("REACTOR__BUILDS", "1", &["it is a section"]),
         ("REACTOR__PLATFORMS", "x", &["configuration file"]),
+        ("REACTOR__LABELS__SET__VENDOR", "x", &["REACTOR__LABELS__SET__VENDOR", "configuration file"]),
+        ("REACTOR__LABELS__EQUAL", "a,b", &["REACTOR__LABELS__EQUAL", "configuration file"]),
     ] {
         let error = Site::load(&[], environment(variable, value), &[]).unwrap_err().to_string();
         for part in parts {

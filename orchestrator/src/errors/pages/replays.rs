@@ -38,6 +38,14 @@ pub(super) const PAGES: &[Page] = &[
         "",
     ),
     page(
+        "request.replay_not_utf8",
+        "user",
+        "A variable of the captured pod is no text.",
+        "The variables of a pod are UTF-8; this one was damaged when it was copied.",
+        "Copy the value of the variable whole, as UTF-8.",
+        "",
+    ),
+    page(
         "request.replay_build_syntax",
         "user",
         "The variable BUILD is no JSON object.",

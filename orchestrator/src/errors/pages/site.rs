@@ -158,6 +158,22 @@ pub(super) const PAGES: &[Page] = &[
         "https://registry.example.org",
     ),
     page(
+        "config.too_many",
+        "policy",
+        "A list or map of the configuration is too long.",
+        "No site needs more than 1000 entries in one list; a program may have written this.",
+        "Take away what is not needed.",
+        "",
+    ),
+    page(
+        "config.not_utf8",
+        "policy",
+        "An environment variable that is a setting is no text.",
+        "Variables that begin with REACTOR__ are settings, and settings are UTF-8.",
+        "Correct the variable that the message names, or unset it.",
+        "",
+    ),
+    page(
         "config.file",
         "policy",
         "A file that the configuration names cannot be used.",

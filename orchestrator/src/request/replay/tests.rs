@@ -248,3 +248,15 @@ fn missing_variables_are_named_together() {
     assert!(failure.message.contains("BUILD, OUTPUT_IMAGE, USER_PARAMS"), "{failure}");
     assert!(failure.advice.contains("--from-env"), "{failure}");
 }
+
+#[test]
+fn variables_that_are_no_text_are_named_all_at_once() {
+    let failure = from_environment(&pod(&[("USER_PARAMS", "\0"), ("SOURCE_REF", "\0"), ("PATH", "\0")]));
+    let failures = failure.unwrap_err().each();
+    let messages: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
+    assert!(failures.iter().all(|failure| failure.code == "request.replay_not_utf8"), "{messages:?}");
+    assert!(
+        messages.len() == 2 && messages.iter().any(|message| message.contains("USER_PARAMS")),
+        "{messages:?}"
+    );
+}
