@@ -40,6 +40,7 @@ pub(crate) async fn run(arguments: BuildArguments, here: &mut CommandLine) -> Re
     let (files, captured) = match &asked.replay {
         Some(replay) => {
             request::tell_notes(replay, &mut here.output);
+            request::tell_own_tag(replay, &mut here.output);
             request::site_layers(replay, &arguments.site.files)?
         }
         None => (arguments.site.files.clone(), None),

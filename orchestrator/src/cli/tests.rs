@@ -140,6 +140,8 @@ async fn a_builds_plan_and_its_origins_are_shown() {
     let (exit, results, _) = command("builds explain bld plan.labels.vendor --server SERVER", &service).await;
     assert_eq!(exit, Exit::Ok);
     assert!(results.contains("  beats    me from Dockerfile:3\n"), "{results}");
+    let (_, _, remarks) = command("builds explain bld plan.labels.vendor --server SERVER", &service).await;
+    assert!(remarks.contains("note: the settings are of now [explain.other_settings]\n"), "{remarks}");
     service.stop().await;
 }
 
@@ -153,20 +155,38 @@ async fn planning_and_explaining_need_no_service() {
     assert!(results.contains("  from     built in\n"), "{results}");
     let (_, again, _) = command("explain site.builds.attempts", &service).await;
     assert_eq!(results, again);
-    let (_, results, _) =
+    let (exit, results, remarks) =
         command("explain request https://x/y --target f44 --offline --output json", &service).await;
+    assert_eq!(exit, Exit::Failed, "{remarks}");
+    assert!(remarks.contains("problem: "), "{remarks}");
+    assert!(!json_lines(&results)[0]["problems"].as_array().unwrap().is_empty(), "{results}");
     let entries = &json_lines(&results)[0]["entries"];
     let target = entries.as_array().unwrap().iter().find(|entry| entry["path"] == "request.target").unwrap();
     assert_eq!((&target["value"], &target["origin"]), (&"f44".into(), &"flag --target".into()));
     for (line, part) in [
         ("explain site.builds.attemts", "near it are site.builds.attempts"),
         ("explain --worker x86_64", "--worker needs a request"),
+        ("explain --target f44", "--target needs a request"),
+        ("explain site.builds --platform x86_64", "--platform needs a request"),
+        ("explain site.builds --dump-request", "--dump-request prints a request"),
+        ("explain https://x/y --from-env", "beside --from-env"),
+        ("plan https://x/y --label a=1 --label a=2", "--label a is given more than once"),
+        ("plan https://u:hunter2@h:99999/x", "request.source_password"),
         ("plan", "GIT_URI"),
     ] {
         let (exit, _, remarks) = command(line, &service).await;
         assert_eq!(exit, Exit::Usage, "{line}");
         assert!(remarks.contains(part), "{line}: {remarks}");
+        assert!(!remarks.contains("hunter2"), "{remarks}");
     }
+    let started = std::time::Instant::now();
+    let (exit, results, _) = command("plan file:///nonexistent/repository", &service).await;
+    assert_eq!(exit, Exit::Failed);
+    assert!(
+        results.contains("no such directory") && results.contains("[source.no_such_directory]"),
+        "{results}"
+    );
+    assert!(started.elapsed().as_secs() < 4, "a try again would not find it either");
     service.stop().await;
 }
 

@@ -48,7 +48,8 @@ impl Page {
         for (diff, names) in diffs.iter().filter(|(diff, _)| !diff.is_empty()) {
             let title = format!("changes of the Dockerfile for {}", names.join(", "));
             lines.extend(hang("", &title, 2, self.dress).iter().map(|line| self.heading(line)));
-            for line in diff.lines() {
+            // Not `lines`, which would swallow a carriage return at the end.
+            for line in diff.strip_suffix('\n').unwrap_or(diff).split('\n') {
                 let tone = match line.as_bytes().first() {
                     Some(b'+') => Tone::Good,
                     Some(b'-') => Tone::Bad,
