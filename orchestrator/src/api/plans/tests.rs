@@ -204,9 +204,14 @@ async fn the_site_a_request_and_a_build_are_explained() {
     let site = plans.explain(None, asked("site.builds", None)).await.unwrap().explanation.unwrap();
     assert!(site.entries.iter().all(|entry| entry.path.starts_with("site.builds.")));
     let request = plans.explain(None, asked("request", Some(Asked::Request(request())))).await.unwrap();
-    assert!(!request.problems.is_empty(), "nothing can be planned without the repository");
-    assert_eq!(request.notices, []);
+    assert_eq!((request.problems, request.notices), (vec![], vec![]));
     let request = request.explanation.unwrap();
+    let local = BuildRequest::new("file:///srv/git/x.git", None);
+    let local =
+        v1::ExplainBuildRequest { offline: false, ..asked("request", Some(Asked::Request(local.into()))) };
+    let failed = plans.explain(None, local).await.unwrap();
+    assert!(failed.problems.iter().any(|problem| problem.code == "source.address_refused"), "{failed:?}");
+    assert!(!failed.explanation.unwrap().entries.is_empty());
     assert!(request.entries.iter().any(|entry| entry.path == "request.source.uri"));
 
     let error = plans.explain(None, asked("site.build", None)).await.unwrap_err();

@@ -67,7 +67,7 @@ impl Page {
         let orders = draft.platforms.iter().filter_map(|platform| platform.work_order.as_ref());
         let mut lines: Vec<String> = orders.flat_map(|order| self.work_order(order)).collect();
         let execution = &draft.execution;
-        let policy = proto::convert::plan::from_failure_policy(execution.failure_policy);
+        let policy = execution.failure_policy.as_str();
         let waits = format!(
             "wait at most {} s for a worker, {} attempts, {policy} when one fails",
             execution.queue_deadline_seconds, execution.attempts
