@@ -44,7 +44,7 @@ pub struct BuildApi {
 impl BuildApi {
     /// The service over these parts.
     pub fn new(services: Arc<Services>, supervisor: Supervisor, access: Access, shutdown: Shutdown) -> Self {
-        let plans = Plans::new(services.clone());
+        let plans = Plans::new(services.clone(), shutdown.tracker.clone());
         Self { services, supervisor, access, shutdown, plans }
     }
 

@@ -19,7 +19,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
 use super::{check::check, store_status};
@@ -46,6 +46,8 @@ const DIRECTORY: &str = "bld_plan-";
 /// Plans, for those who ask over the network.
 pub(super) struct Plans {
     services: Arc<Services>,
+    /// The end of the service waits for these tasks.
+    tracker: TaskTracker,
     /// One permit for each that runs or waits.
     places: Arc<Semaphore>,
     /// One permit for each that runs.
@@ -53,9 +55,10 @@ pub(super) struct Plans {
 }
 
 impl Plans {
-    pub(super) fn new(services: Arc<Services>) -> Self {
+    pub(super) fn new(services: Arc<Services>, tracker: TaskTracker) -> Self {
         Self {
             services,
+            tracker,
             places: Arc::new(Semaphore::new(MAX_AT_A_TIME + MAX_WAITING)),
             turns: Arc::new(Semaphore::new(MAX_AT_A_TIME)),
         }
@@ -151,7 +154,8 @@ impl Plans {
         let cancel = self.services.shutdown.child_token();
         let _cancelled_with_the_call = cancel.clone().drop_guard();
         let run = plan_for_api(self.services.clone(), request, offline, cancel, [place, turn]);
-        tokio::spawn(run)
+        self.tracker
+            .spawn(run)
             .await
             .map_err(|error| Status::internal(format!("planning ended unexpectedly: {error}")))?
     }

@@ -88,7 +88,7 @@ async fn empty(directory: &Path) -> bool {
 async fn a_dry_run_leaves_nothing_behind() {
     let state = tempfile::tempdir().unwrap();
     let (services, _repository, request) = services_with_a_repository(state.path()).await;
-    let plans = Plans::new(services.clone());
+    let plans = Plans::new(services.clone(), TaskTracker::new());
     let asked = v1::PlanBuildRequest { request: Some(request), offline: false };
     let plan = plans.plan(asked).await.unwrap();
     assert_eq!(plan.commit.len(), 40, "it was cloned: {:?}", plan.problems);
@@ -106,7 +106,7 @@ async fn a_dry_run_leaves_nothing_behind() {
 async fn a_dry_run_that_nobody_waits_for_ends_and_cleans_up() {
     let state = tempfile::tempdir().unwrap();
     let (services, _repository, request) = services_with_a_repository(state.path()).await;
-    let plans = Plans::new(services.clone());
+    let plans = Plans::new(services.clone(), TaskTracker::new());
     for milliseconds in [0, 1, 5, 20, 50] {
         let asked = v1::PlanBuildRequest { request: Some(request.clone()), offline: false };
         let _ = timeout(Duration::from_millis(milliseconds), plans.plan(asked)).await;
@@ -122,7 +122,7 @@ async fn a_dry_run_that_nobody_waits_for_ends_and_cleans_up() {
 async fn too_many_dry_runs_are_refused() {
     let state = tempfile::tempdir().unwrap();
     let services = fixture::services(state.path(), Site::default(), CancellationToken::new()).await;
-    let plans = Plans::new(services);
+    let plans = Plans::new(services, TaskTracker::new());
     let _all = plans.places.clone().try_acquire_many_owned(36).unwrap();
     let asked = v1::PlanBuildRequest { request: Some(request()), offline: true };
     let refused = plans.plan(asked).await.unwrap_err();
@@ -134,7 +134,7 @@ async fn too_many_dry_runs_are_refused() {
 async fn what_is_wrong_is_refused_before_anything_is_asked() {
     let state = tempfile::tempdir().unwrap();
     let services = fixture::services(state.path(), Site::default(), CancellationToken::new()).await;
-    let plans = Plans::new(services.clone());
+    let plans = Plans::new(services.clone(), TaskTracker::new());
     let mut bad = BuildRequest::new("https://u:hunter2@h:99999/x", None);
     bad.target = Some("a b".into());
     bad.platforms = vec!["x86_64".parse().unwrap(); 2];
@@ -157,7 +157,7 @@ async fn what_is_wrong_is_refused_before_anything_is_asked() {
 async fn a_path_of_megabytes_is_refused_at_once() {
     let state = tempfile::tempdir().unwrap();
     let services = fixture::services(state.path(), Site::default(), CancellationToken::new()).await;
-    let plans = Plans::new(services);
+    let plans = Plans::new(services, TaskTracker::new());
     let asked = v1::ExplainBuildRequest { path: "site.x".repeat(600_000), ..Default::default() };
     let refused = timeout(Duration::from_secs(2), plans.explain(None, asked)).await.unwrap().unwrap_err();
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
@@ -169,7 +169,7 @@ async fn a_path_of_megabytes_is_refused_at_once() {
 async fn a_plan_of_other_settings_and_of_another_version_say_so() {
     let state = tempfile::tempdir().unwrap();
     let services = fixture::services(state.path(), Site::default(), CancellationToken::new()).await;
-    let plans = Plans::new(services.clone());
+    let plans = Plans::new(services.clone(), TaskTracker::new());
     let mut builds = Vec::new();
     for (name, text) in [
         ("now", None),
@@ -198,7 +198,7 @@ async fn a_plan_of_other_settings_and_of_another_version_say_so() {
 async fn the_site_a_request_and_a_build_are_explained() {
     let state = tempfile::tempdir().unwrap();
     let services = fixture::services(state.path(), Site::default(), CancellationToken::new()).await;
-    let plans = Plans::new(services.clone());
+    let plans = Plans::new(services.clone(), TaskTracker::new());
     let asked = |path: &str, subject| v1::ExplainBuildRequest { subject, path: path.into(), offline: true };
 
     let site = plans.explain(None, asked("site.builds", None)).await.unwrap().explanation.unwrap();
