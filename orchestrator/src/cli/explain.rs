@@ -81,12 +81,6 @@ pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine)
     let layers = Layers::of(replay, &arguments.site.files, here)?;
     let site = layers.load(here)?;
     let mut leaves = joints::site_leaves(&site);
-    for leaf in &mut leaves {
-        leaf.origin = layers.origin(&leaf.origin);
-        for said in &mut leaf.beaten {
-            said.from = layers.origin(&said.from);
-        }
-    }
     add_fingerprints(&mut leaves, &site);
     let draft = match &asked {
         Some(asked) => match plan::draft(site, asked, arguments.offline, here).await? {
@@ -96,7 +90,7 @@ pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine)
         None => None,
     };
     let readers = joints::readers();
-    let explanation = Explanation::of(Subject {
+    let mut explanation = Explanation::of(Subject {
         site: leaves,
         request: asked.as_ref().map(|asked| &asked.request),
         request_origins: asked.as_ref().map(|asked| origins(asked, &arguments.request)).unwrap_or_default(),
@@ -104,6 +98,13 @@ pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine)
         draft: draft.as_ref(),
         readers: &readers,
     });
+    // Decisions name the files of settings, too.
+    for entry in &mut explanation.entries {
+        entry.origin = layers.origin(&entry.origin);
+        for said in &mut entry.beaten {
+            said.from = layers.origin(&said.from);
+        }
+    }
     let problems = draft.map(|draft| draft.problems).unwrap_or_default();
     let answer = Answer {
         explanation,
