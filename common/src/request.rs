@@ -43,6 +43,16 @@ pub enum FailurePolicy {
     StopOthers,
 }
 
+impl FailurePolicy {
+    /// Its name. Example: `finish_others`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FinishOthers => "finish_others",
+            Self::StopOthers => "stop_others",
+        }
+    }
+}
+
 /// Bounds on one platform's build; `None` is the site's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use common::{
     ParseError,
-    failure::{Failure, FailureClass},
     flow::{StepRecord, state::History},
     names::BuildId,
     platform::Platform,
@@ -18,17 +17,18 @@ use proto::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Access, plans::Plans, store_status, streams};
+use super::{Access, check::check, plans::Plans, store_status, streams};
 use crate::{
     plan::ResolveSource,
     repository::ResolvedSource,
-    request::validate,
     services::{PlanServices, Services},
     store::ListQuery,
     supervisor::Supervisor,
 };
 
 const MAX_KEY: usize = 128;
+/// Longest id of a build, or beginning of one, in bytes.
+const MAX_ID: usize = 128;
 const DEFAULT_PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
@@ -44,13 +44,18 @@ pub struct BuildApi {
 impl BuildApi {
     /// The service over these parts.
     pub fn new(services: Arc<Services>, supervisor: Supervisor, access: Access, shutdown: Shutdown) -> Self {
-        let plans = Plans::new(services.clone());
+        let plans = Plans::new(services.clone(), shutdown.tracker.clone());
         Self { services, supervisor, access, shutdown, plans }
     }
 
     async fn find(&self, id: &str) -> Result<BuildId, Status> {
         if id.is_empty() {
             return Err(BadField::missing("build_id").into());
+        }
+        if id.len() > MAX_ID {
+            return Err(
+                BadField::new("build_id", format!("it has {} bytes; no id is so long", id.len())).into()
+            );
         }
         self.services.store.find(id).await.map_err(store_status)
     }
@@ -60,25 +65,6 @@ impl BuildApi {
             Some(history) => Ok(as_message(id, &history)),
             None => Err(Status::not_found(format!("there is no build {id}"))),
         }
-    }
-
-    /// What can be known to be wrong before anything is stored, all of it.
-    fn check(&self, request: &BuildRequest) -> Result<(), Failure> {
-        let rules = validate::check(request).into_iter();
-        let platforms = request.platforms.iter().filter_map(|platform| self.check_platform(platform).err());
-        Failure::all(rules.chain(platforms)).map_or(Ok(()), Err)
-    }
-
-    fn check_platform(&self, platform: &Platform) -> Result<(), Failure> {
-        let unknown =
-            |error: &ParseError| Failure::from_error(FailureClass::User, "plan.unknown_platform", error);
-        self.services.site.platform_table().architecture(platform).map_err(|error| unknown(&error))?;
-        if !self.services.site.is_enabled(platform) {
-            let message = format!("the site does not build for {platform}");
-            return Err(Failure::new(FailureClass::Policy, "plan.platform_disabled", message)
-                .with_advice("leave the platform out, or enable it under 'platforms'"));
-        }
-        Ok(())
     }
 }
 
@@ -95,7 +81,7 @@ impl BuildService for BuildApi {
             let reason = format!("it has {} bytes; at most {MAX_KEY} are allowed", idempotency_key.len());
             return Err(BadField::new("idempotency_key", reason).into());
         }
-        self.check(&request).map_err(|failure| failure_status(&failure))?;
+        check(&self.services.site, &request).map_err(|failure| failure_status(&failure))?;
         let key = (!idempotency_key.is_empty()).then_some(idempotency_key.as_str());
         let created = self.services.store.create(&request, key).await.map_err(store_status)?;
         if created.new {
@@ -212,8 +198,7 @@ impl BuildService for BuildApi {
             Some(v1::explain_build_request::Subject::BuildId(id)) => Some(self.find(id).await?),
             _ => None,
         };
-        let explanation = self.plans.explain(build, request).await?;
-        Ok(Response::new(v1::ExplainBuildResponse { explanation: Some(explanation) }))
+        Ok(Response::new(self.plans.explain(build, request).await?))
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod attach;
 mod build_service;
+mod check;
 mod plans;
 mod streams;
 mod uploads;

@@ -180,6 +180,43 @@ pub(crate) struct RequestArguments {
     pub(crate) dump_request: bool,
 }
 
+impl RequestArguments {
+    /// The flags that were given, by name, without those that make a request of
+    /// themselves.
+    pub(crate) fn given(&self) -> Vec<&'static str> {
+        let flags = [
+            ("--ref", self.reference.is_some()),
+            ("--platform", !self.platforms.is_empty()),
+            ("--to", !self.destinations.is_empty()),
+            ("--component", self.component.is_some()),
+            ("--target", self.target.is_some()),
+            ("--scratch", self.scratch),
+            ("--isolated", self.isolated),
+            ("--release", self.release.is_some()),
+            ("--user", self.user.is_some()),
+            ("--koji-task", self.koji_task.is_some()),
+            ("--branch", self.branch.is_some()),
+            ("--repo-url", !self.repository_urls.is_empty()),
+            ("--compose-id", !self.composes.is_empty()),
+            ("--signing-intent", self.signing_intent.is_some()),
+            ("--parent-build", self.parent_build.is_some()),
+            ("--filesystem-task", self.filesystem_task.is_some()),
+            ("--flatpak", self.flatpak),
+            ("--rebuild", self.rebuild),
+            ("--triggered-by", self.triggered_by.is_some()),
+            ("--image-stream", self.image_stream.is_some()),
+            ("--build-arg", !self.build_args.is_empty()),
+            ("--label", !self.labels.is_empty()),
+            ("--memory", self.memory.is_some()),
+            ("--time-limit", self.time_limit.is_some()),
+            ("--allow-local-parents", self.allow_local_parents),
+            ("--fail-fast", self.fail_fast),
+            ("--keep-going", self.keep_going),
+        ];
+        flags.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+}
+
 /// Who says what to build.
 const WHAT: &str = "what to build";
 

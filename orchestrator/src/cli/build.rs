@@ -39,6 +39,7 @@ pub(crate) async fn run(arguments: BuildArguments, here: &mut CommandLine) -> Re
     let layers = request::site_layers(asked.replay.as_ref(), &arguments.site.files)?;
     if let Some(replay) = &asked.replay {
         request::tell_notes(replay, &mut here.output);
+        request::tell_own_tag(replay, &mut here.output);
     }
     let site = Site::load_layers(&layers, here.environment(), &[]);
     let site = request::told(site, &mut here.output)?.or_layout_root(&here.directory);

@@ -58,6 +58,7 @@ async fn submit(arguments: &SubmitArguments, here: &mut CommandLine) -> Result<E
     }
     if let Some(replay) = &asked.replay {
         request::tell_notes(replay, &mut here.output);
+        request::tell_own_tag(replay, &mut here.output);
         here.output.remark("note: the service has its own site configuration; REACTOR_CONFIG is not used.");
     }
     let client = arguments.server.client().await?;

@@ -66,15 +66,18 @@ impl Client {
         answer.plan.ok_or_else(empty)
     }
 
-    pub(crate) async fn explain(&self, build: &str, path: &str) -> Result<v1::Explanation, CliError> {
+    pub(crate) async fn explain(
+        &self,
+        build: &str,
+        path: &str,
+    ) -> Result<v1::ExplainBuildResponse, CliError> {
         let mut builds = self.builds.clone();
         let request = v1::ExplainBuildRequest {
             subject: Some(v1::explain_build_request::Subject::BuildId(build.to_owned())),
             path: path.to_owned(),
             offline: false,
         };
-        let answer = self.call("explaining the build", builds.explain_build(request)).await?;
-        Ok(answer.explanation.unwrap_or_default())
+        self.call("explaining the build", builds.explain_build(request)).await
     }
 
     pub(crate) async fn list(

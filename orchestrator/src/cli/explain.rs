@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use common::platform::Platform;
+use common::{failure::Failure, platform::Platform};
+use proto::convert::BadField;
+use serde::Serialize;
+use tonic::Status;
 
 use crate::{
     cli::{
@@ -18,6 +21,7 @@ use crate::{
         view,
     },
     plan::{
+        Notice,
         explain::{Explanation, PARTS, Subject, add_fingerprints},
         joints,
     },
@@ -57,6 +61,7 @@ pub(crate) struct ExplainBuildArguments {
 /// Runs the command.
 pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine) -> Result<Exit, CliError> {
     sort_words(&mut arguments);
+    refuse_what_would_be_ignored(&arguments.request)?;
     let wanted = arguments.request.uri.is_some() || arguments.request.from_env;
     let asked =
         if wanted { Some(request::read(&arguments.request, here, Some(&here.directory))?) } else { None };
@@ -74,7 +79,8 @@ pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine)
     };
     let replay = asked.as_ref().and_then(|asked| asked.replay.as_ref());
     let site = plan::site(replay, &arguments.site.files, here)?;
-    let leaves = joints::site_leaves(&site);
+    let mut leaves = joints::site_leaves(&site);
+    add_fingerprints(&mut leaves, &site);
     let draft = match &asked {
         Some(asked) => match plan::draft(site, asked, arguments.offline, here).await? {
             Ok(draft) => Some(draft),
@@ -83,7 +89,7 @@ pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine)
         None => None,
     };
     let readers = joints::readers();
-    let mut explanation = Explanation::of(Subject {
+    let explanation = Explanation::of(Subject {
         site: leaves,
         request: asked.as_ref().map(|asked| &asked.request),
         request_origins: asked.as_ref().map(|asked| origins(asked, &arguments.request)).unwrap_or_default(),
@@ -91,8 +97,13 @@ pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine)
         draft: draft.as_ref(),
         readers: &readers,
     });
-    add_fingerprints(&mut explanation);
-    show(&explanation, &path, arguments.format.output, here)
+    let problems = draft.map(|draft| draft.problems).unwrap_or_default();
+    let answer = Answer {
+        explanation,
+        problems: problems.into_iter().flat_map(Failure::each).collect(),
+        notices: Vec::new(),
+    };
+    show(&answer, &path, arguments.format.output, here)
 }
 
 /// Runs `orchestrator builds explain`.
@@ -102,8 +113,43 @@ pub(crate) async fn of_build(
 ) -> Result<Exit, CliError> {
     let OneBuild { build, server } = &arguments.build;
     let path = arguments.path.clone().unwrap_or_default();
-    let explanation = server.client().await?.explain(build, &path).await?;
-    show(&Explanation::from(explanation), &path, server.format.output, here)
+    let client = server.client().await?;
+    let answer = client.explain(build, &path).await?;
+    let problems: Result<_, _> = answer.problems.into_iter().map(Failure::try_from).collect();
+    let answer = Answer {
+        explanation: answer.explanation.unwrap_or_default().into(),
+        problems: problems.map_err(|field: BadField| {
+            client.error("explaining the build", Status::internal(format!("the service's answer: {field}")))
+        })?,
+        notices: answer.notices.into_iter().map(Into::into).collect(),
+    };
+    show(&answer, &path, server.format.output, here)
+}
+
+/// Values, and what there is to say about how they were found.
+#[derive(Debug, Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    explanation: Explanation,
+    /// What is wrong with the request: why values may be missing.
+    problems: Vec<Failure>,
+    notices: Vec<Notice>,
+}
+
+/// Flags and words that would change nothing are mistakes.
+fn refuse_what_would_be_ignored(request: &RequestArguments) -> Result<(), CliError> {
+    let usage = |text: String| Err(CliError::Usage(text));
+    if request.dump_request {
+        return usage("--dump-request prints a request and explains nothing; `plan` has it".to_owned());
+    }
+    match (&request.uri, request.from_env) {
+        (Some(uri), true) => usage(format!("a repository ('{uri}') cannot be named beside --from-env")),
+        (None, false) => match request.given().first() {
+            Some(flag) => usage(format!("{flag} needs a request: a git repository, or --from-env")),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 /// Tells the repository from the path, whichever was named alone or first.
@@ -172,28 +218,36 @@ fn origins(asked: &Asked, arguments: &RequestArguments) -> BTreeMap<String, Stri
     origins
 }
 
-fn show(
-    explanation: &Explanation,
-    path: &str,
-    format: Format,
-    here: &mut CommandLine,
-) -> Result<Exit, CliError> {
-    let chosen = explanation.filter(path);
-    if chosen.entries.is_empty() {
-        let near = explanation.near(path);
-        let near = if near.is_empty() { String::new() } else { format!("; near it are {}", near.join(", ")) };
-        return Err(CliError::Usage(format!("there is no '{path}'{near}")));
+fn show(answer: &Answer, path: &str, format: Format, here: &mut CommandLine) -> Result<Exit, CliError> {
+    for notice in &answer.notices {
+        here.output.remark(&format!("note: {} [{}]", notice.text, notice.code));
     }
+    for problem in &answer.problems {
+        here.output.remark(&format!("problem: {problem}"));
+    }
+    let exit = plan::exit(&answer.problems);
+    let chosen = match answer.explanation.choose(path) {
+        Ok(chosen) => chosen,
+        Err(error) if exit == Exit::Ok => return Err(CliError::Usage(error.to_string())),
+        // It is missing because of the problems, most likely.
+        Err(error) => {
+            here.output.remark(&format!("error: {error}"));
+            return Ok(exit);
+        }
+    };
     let dress = here.output.dress;
     let lines = match (format, chosen.find(path)) {
-        (Format::Json, _) => vec![plan::in_json(&chosen)?],
+        (Format::Json, _) => {
+            let (problems, notices) = (answer.problems.clone(), answer.notices.clone());
+            vec![plan::in_json(&Answer { explanation: chosen, problems, notices })?]
+        }
         (Format::Text, Some(entry)) if chosen.entries.len() == 1 => view::explain::of_one(entry, dress),
         (Format::Text, _) => view::explain::lines(&chosen, dress),
     };
     for line in lines {
         here.output.line(&line);
     }
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>, output: &mut Output) -> 
         let text = if output.dress.colour { text.ansi().to_string() } else { text.to_string() };
         // Help and version are results; what is wrong with the arguments is not.
         if message.use_stderr() {
-            output.remark(text.trim_end());
+            output.dressed_remark(text.trim_end());
             Exit::Usage
         } else {
             output.line(text.trim_end());

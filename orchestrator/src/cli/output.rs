@@ -8,6 +8,8 @@ use std::io::{self, IsTerminal as _, Write};
 
 use console::{Style, Term};
 
+use crate::cli::view::text::visible;
+
 /// What a piece of text says by its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
@@ -118,8 +120,15 @@ impl Output {
         self.results.write(bytes);
     }
 
-    /// A remark for the person, not part of the result.
+    /// A remark for the person, not part of the result. It may have lines; what
+    /// else would steer the terminal is made visible.
     pub(crate) fn remark(&mut self, text: &str) {
+        let lines: Vec<String> = text.split('\n').map(visible).collect();
+        self.dressed_remark(&lines.join("\n"));
+    }
+
+    /// A remark of text of our own, with its colours.
+    pub(crate) fn dressed_remark(&mut self, text: &str) {
         self.remarks.write(format!("{text}\n").as_bytes());
     }
 
@@ -186,8 +195,9 @@ mod tests {
         output.line("one");
         output.line("two");
         output.remark("three");
+        output.remark("a\rb\u{1b}[2K\nc");
         assert!(!output.is_read());
-        assert_eq!(remarks.text(), "three\n");
+        assert_eq!(remarks.text(), "three\na\\rb\\u{1b}[2K\nc\n");
     }
 
     #[test]

@@ -5,8 +5,9 @@
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
-use common::failure::FailureClass;
+use common::failure::{Failure, FailureClass};
 use futures::StreamExt as _;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -22,7 +23,7 @@ use crate::{
         signals, view,
     },
     config::Site,
-    plan::{Draft, DryRun, Silence, dry_run},
+    plan::{DRY_RUN_ENDS, Draft, DryRun, Silence, dry_run},
     request::replay::Replay,
     services::{LayoutRoot, Reach},
 };
@@ -52,7 +53,7 @@ pub(crate) async fn run(arguments: PlanArguments, here: &mut CommandLine) -> Res
     match draft(site, &asked, arguments.offline, here).await? {
         Ok(draft) => {
             show(&draft, arguments.format.output, here)?;
-            Ok(exit(&draft))
+            Ok(exit(&draft.problems))
         }
         Err(signal) => Ok(signal),
     }
@@ -110,10 +111,18 @@ pub(super) async fn draft(
         narrator: Arc::new(Silence),
         cancel: cancel.clone(),
     };
+    let run = dry_run(run);
+    tokio::pin!(run);
     tokio::select! {
-        draft = dry_run(run) => Ok(Ok(draft.map_err(|failure| CliError::Request(Box::new(failure)))?)),
+        draft = &mut run => Ok(Ok(draft.map_err(|failure| CliError::Request(Box::new(failure)))?)),
         Some(signal) = signals.next() => {
             cancel.cancel();
+            // Its threads may still write to the directory, which goes away with
+            // this function. Who asks again does not wait.
+            tokio::select! {
+                _ended = timeout(DRY_RUN_ENDS, run) => {}
+                Some(_again) = signals.next() => {}
+            }
             Ok(Err(signal.exit()))
         }
     }
@@ -137,17 +146,16 @@ pub(super) fn in_json(value: &impl serde::Serialize) -> Result<String, CliError>
         .map_err(|error| CliError::System { what: "writing JSON".to_owned(), source: error.into() })
 }
 
-/// What a plan tells the shell. Where nothing is wrong but that somebody could
-/// not be asked, another try may end well.
-fn exit(draft: &Draft) -> Exit {
+/// What the problems of a plan tell the shell. Where nothing is wrong but that
+/// somebody could not be asked, another try may end well.
+pub(super) fn exit(problems: &[Failure]) -> Exit {
     let unreachable = |class| {
         matches!(class, FailureClass::Infrastructure | FailureClass::Timeout | FailureClass::Capacity)
     };
-    let mut problems =
-        draft.problems.iter().flat_map(|problem| std::iter::once(problem).chain(&problem.others));
-    if draft.problems.is_empty() {
+    let mut each = problems.iter().flat_map(|problem| std::iter::once(problem).chain(&problem.others));
+    if problems.is_empty() {
         Exit::Ok
-    } else if problems.all(|problem| unreachable(problem.class)) {
+    } else if each.all(|problem| unreachable(problem.class)) {
         Exit::Unreachable
     } else {
         Exit::Failed
@@ -156,7 +164,6 @@ fn exit(draft: &Draft) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use common::failure::Failure;
     use serde_json::Value;
 
     use super::*;
@@ -165,13 +172,13 @@ mod tests {
     #[test]
     fn problems_decide_the_exit_code() {
         let mut draft = samples::draft();
-        assert_eq!(exit(&draft), Exit::Failed);
+        assert_eq!(exit(&draft.problems), Exit::Failed);
         draft.problems = vec![Failure::new(FailureClass::Infrastructure, "registry.unreachable", "no")];
-        assert_eq!(exit(&draft), Exit::Unreachable);
+        assert_eq!(exit(&draft.problems), Exit::Unreachable);
         draft.problems.push(Failure::new(FailureClass::User, "request.x", "no"));
-        assert_eq!(exit(&draft), Exit::Failed);
+        assert_eq!(exit(&draft.problems), Exit::Failed);
         draft.problems.clear();
-        assert_eq!(exit(&draft), Exit::Ok);
+        assert_eq!(exit(&draft.problems), Exit::Ok);
     }
 
     #[test]

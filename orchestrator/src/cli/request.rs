@@ -1,7 +1,10 @@
 //! Makes the request of a build from the flags of the command line, or from the
 //! environment of a captured pod, and holds it against the rules of requests.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use common::{
     destination::Destination,
@@ -42,6 +45,8 @@ pub(crate) fn read(
     command_line: &CommandLine,
     here: Option<&Path>,
 ) -> Result<Asked, CliError> {
+    once("--label", &arguments.labels)?;
+    once("--build-arg", &arguments.build_args)?;
     let asked = if arguments.from_env {
         let replay = replay(arguments, &command_line.environment().collect::<Vec<_>>(), here)?;
         Asked { request: replay.request.clone(), replay: Some(replay) }
@@ -52,6 +57,19 @@ pub(crate) fn read(
         Some(failure) => Err(CliError::Request(Box::new(failure))),
         None => Ok(asked),
     }
+}
+
+/// A name that is given twice with different values is a mistake, whichever of
+/// them would win.
+fn once(flag: &str, pairs: &[(String, String)]) -> Result<(), CliError> {
+    let mut seen = BTreeMap::new();
+    for (name, value) in pairs {
+        if seen.insert(name, value).is_some_and(|other| other != value) {
+            let text = format!("{flag} {name} is given more than once, with different values");
+            return Err(CliError::Usage(text));
+        }
+    }
+    Ok(())
 }
 
 /// The replay of a captured pod, with what the flags add to it.
@@ -120,6 +138,17 @@ pub(crate) fn told(read: Result<Site, ConfigErrors>, output: &mut Output) -> Res
 pub(crate) fn tell_notes(replay: &Replay, output: &mut Output) {
     for note in &replay.notes {
         output.remark(&format!("note: {note}"));
+    }
+}
+
+/// Tells that a build has a unique tag of its own, when the captured pod had one:
+/// two builds must not share it.
+pub(crate) fn tell_own_tag(replay: &Replay, output: &mut Output) {
+    if let Some(tag) = &replay.unique_tag {
+        output.remark(&format!(
+            "note: the unique tag of the captured build, {tag}, is not used: a build makes its own. `plan` shows \
+             the old one."
+        ));
     }
 }
 
@@ -193,8 +222,6 @@ fn directory_url(here: &Path, uri: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use clap::Parser as _;
 
     use super::*;
@@ -308,6 +335,26 @@ mod tests {
             let error = asked(line, changes).unwrap_err();
             assert_eq!((error.exit(), code(error).as_str()), (Exit::Usage, expected), "{line}");
         }
+    }
+
+    #[test]
+    fn a_name_has_one_value() {
+        for flag in ["--label", "--build-arg"] {
+            let error = asked(&format!("https://x/y {flag} a=1 {flag} a=2"), &[]).unwrap_err();
+            assert_eq!(error.exit(), Exit::Usage);
+            assert!(error.to_string().starts_with(&format!("{flag} a is given more than once")), "{error}");
+            assert!(asked(&format!("https://x/y {flag} a=1 {flag} a=1 {flag} b=2"), &[]).is_ok());
+        }
+        let twice = asked("https://x/y --platform x86_64,x86_64", &[]).unwrap_err();
+        assert_eq!(code(twice), "request.platform_repeated");
+    }
+
+    #[test]
+    fn a_replay_says_that_a_build_makes_its_own_tag() {
+        let replay = asked("--from-env", &[]).unwrap().replay.unwrap();
+        let (mut output, _, remarks) = kept::output();
+        tell_own_tag(&replay, &mut output);
+        assert!(remarks.text().contains("candidate-32571-20180425182951, is not used"), "{}", remarks.text());
     }
 
     #[test]

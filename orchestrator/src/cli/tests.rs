@@ -140,6 +140,8 @@ async fn a_builds_plan_and_its_origins_are_shown() {
     let (exit, results, _) = command("builds explain bld plan.labels.vendor --server SERVER", &service).await;
     assert_eq!(exit, Exit::Ok);
     assert!(results.contains("  beats    me from Dockerfile:3\n"), "{results}");
+    let (_, _, remarks) = command("builds explain bld plan.labels.vendor --server SERVER", &service).await;
+    assert!(remarks.contains("note: the settings are of now [explain.other_settings]\n"), "{remarks}");
     service.stop().await;
 }
 
@@ -161,12 +163,39 @@ async fn planning_and_explaining_need_no_service() {
     for (line, part) in [
         ("explain site.builds.attemts", "near it are site.builds.attempts"),
         ("explain --worker x86_64", "--worker needs a request"),
+        ("explain --target f44", "--target needs a request"),
+        ("explain site.builds --platform x86_64", "--platform needs a request"),
+        ("explain site.builds --dump-request", "--dump-request prints a request"),
+        ("explain https://x/y --from-env", "beside --from-env"),
+        ("plan https://x/y --label a=1 --label a=2", "--label a is given more than once"),
+        ("plan https://u:hunter2@h:99999/x", "request.source_password"),
         ("plan", "GIT_URI"),
     ] {
         let (exit, _, remarks) = command(line, &service).await;
         assert_eq!(exit, Exit::Usage, "{line}");
         assert!(remarks.contains(part), "{line}: {remarks}");
+        assert!(!remarks.contains("hunter2"), "{remarks}");
     }
+    for path in ["request", "plan.no_such_thing"] {
+        let line = format!("explain {path} file:///nonexistent/repository --output json");
+        let (exit, results, remarks) = command(&line, &service).await;
+        assert_eq!(exit, Exit::Failed, "{remarks}");
+        assert!(remarks.contains("problem: cannot read the repository"), "{remarks}");
+        let told = json_lines(&results);
+        assert!(
+            told.iter().all(|told| told["problems"][0]["code"] == "source.no_such_directory"),
+            "{results}"
+        );
+        assert_eq!(told.len(), usize::from(path == "request"));
+    }
+    let started = std::time::Instant::now();
+    let (exit, results, _) = command("plan file:///nonexistent/repository", &service).await;
+    assert_eq!(exit, Exit::Failed);
+    assert!(
+        results.contains("no such directory") && results.contains("[source.no_such_directory]"),
+        "{results}"
+    );
+    assert!(started.elapsed().as_secs() < 4, "a try again would not find it either");
     service.stop().await;
 }
 

@@ -1,7 +1,7 @@
 //! Planning that changes nothing: the same decisions as for a build, in a
 //! directory of their own, remembered only as long as it takes.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use common::{
     failure::Failure,
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Draft, Notice,
     decide::{Asked, draft},
+    source::STOP_THREADS,
 };
 use crate::{
     config::Site,
@@ -46,6 +47,10 @@ pub struct DryRun {
     /// Ends it.
     pub cancel: CancellationToken,
 }
+
+/// How long a dry run may take to end when it is cancelled. Its directory must
+/// stay so long: threads may still be writing to it.
+pub const DRY_RUN_ENDS: Duration = STOP_THREADS.saturating_add(Duration::from_secs(5));
 
 /// Says nothing to anybody.
 pub struct Silence;

@@ -1,18 +1,18 @@
 //! Where showing a plan meets the making of it: each function is the one place
 //! that `cli` and `api` ask for what another part of planning knows.
 
-use common::names::BuildId;
+use common::{
+    failure::{Failure, FailureClass},
+    names::BuildId,
+};
 
 use super::{
     CATALOGUE, Draft, PLAN, Said,
     explain::{Explained, Reader, value_text},
 };
-use crate::{
-    config::Site,
-    store::{Store, StoreError},
-};
+use crate::{config::Site, store::Store};
 
-/// Every setting of the site, under `site`, with who set it.
+/// Every setting of the site, under `site`, with who set it. Reads no file.
 pub fn site_leaves(site: &Site) -> Vec<Explained> {
     let leaf = |leaf: crate::config::Explained| {
         let beaten = leaf
@@ -23,7 +23,7 @@ pub fn site_leaves(site: &Site) -> Vec<Explained> {
             .over(beaten.collect())
             .meaning(leaf.meaning)
     };
-    site.explain().into_iter().map(leaf).collect()
+    site.explain_values().into_iter().map(leaf).collect()
 }
 
 /// Who reads what no step does: the process around the builds, and planning
@@ -62,12 +62,16 @@ pub fn readers() -> Vec<Reader<'static>> {
     steps.chain(OTHER_READERS).collect()
 }
 
-/// The plan that is stored with a build's record, once it has one. A plan that
-/// another version stored in another form counts as none.
+/// The plan that is stored with a build's record, once it has one.
 ///
 /// # Errors
-/// The store cannot be read.
-pub async fn stored_draft(store: &Store, build: &BuildId) -> Result<Option<Draft>, StoreError> {
-    let text = store.document(build, PLAN).await?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+/// The store cannot be read, or another version of the service stored the plan
+/// in a form that this one does not read.
+pub async fn stored_draft(store: &Store, build: &BuildId) -> Result<Option<Draft>, Failure> {
+    let Some(text) = store.document(build, PLAN).await? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|_| {
+        let message = format!("the plan of {build} was stored by another version, in a form of its own");
+        Failure::new(FailureClass::Source, "plan.other_version", message)
+            .with_advice("ask for it with that version, or plan the same request again")
+    })
 }

@@ -55,7 +55,7 @@ pub use draft::{
     Decision, Draft, Execution, Notice, PLAN, PlannedFile, PlannedLabel, PlannedPlatform, PlannedStep,
     PlannedWorkOrder, Reason, RepositoryKey, Said, Verdict,
 };
-pub use dry_run::{DryRun, Silence, dry_run};
+pub use dry_run::{DRY_RUN_ENDS, DryRun, Silence, dry_run};
 pub use facts::{Facts, is_koji_filesystem};
 pub use filesystem::{
     FetchFilesystems, FilesystemFile, FilesystemTask, StartFilesystem, WaitFilesystem, asks_for_filesystem,

@@ -58,6 +58,12 @@ pub enum SourceError {
         /// Whether it may work later.
         passing: bool,
     },
+    /// A repository of this machine that is not there.
+    #[error("cannot read the repository {uri}: no such directory")]
+    NoSuchDirectory {
+        /// The repository.
+        uri: String,
+    },
     /// The remote wants credentials, or other ones.
     #[error("{uri} refused access: {reason}")]
     Unauthorized {
@@ -192,6 +198,9 @@ impl From<SourceError> for Failure {
                 "source.repository_unreachable",
                 "check the address and whether this host can reach it",
             ),
+            SourceError::NoSuchDirectory { .. } => {
+                (User, "source.no_such_directory", "check the path; it is one of the orchestrator's host")
+            }
             SourceError::Unauthorized { .. } => (
                 User,
                 "source.unauthorized",

@@ -123,6 +123,10 @@ pub(super) struct Entrance {
 impl Entrance {
     /// Reads the files of `access` that this address needs.
     pub(super) fn new(access: &GitAccess, address: Address, stop: &Stop) -> Result<Self, SourceError> {
+        // What is not there now will not come by trying again.
+        if address.is_local() && !std::path::Path::new(&address.path).is_dir() {
+            return Err(SourceError::NoSuchDirectory { uri: address.url });
+        }
         let ssh = address.transport == Transport::Ssh;
         let logins = match &access.credentials_file {
             Some(path) if address.transport == Transport::Http => Logins::read(path)?,

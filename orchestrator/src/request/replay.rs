@@ -319,7 +319,10 @@ impl Reading {
                 self.from("source.ref", "SOURCE_REF");
                 reference.to_owned()
             }
-            (None, Some(asked)) => asked,
+            (None, Some(asked)) => {
+                self.note("SOURCE_REF is not set; USER_PARAMS.git_ref was used.".to_owned());
+                asked
+            }
             (None, None) => {
                 self.from("source.ref", "the default of the old system");
                 DEFAULT_REFERENCE.to_owned()

@@ -29,6 +29,10 @@ use values::Object;
 
 /// Longest user parameters in bytes: more than a process can get as a variable.
 const MAX_BYTES: usize = 1024 * 1024;
+/// Most problems that are named one by one; of the others their number is told.
+const MAX_NAMED: usize = 100;
+/// Longest name of a key that could be a mistyped one, in bytes.
+const MAX_TYPO: usize = 64;
 const WORKER: &str = "replay the pod of the orchestrator: a worker's parameters mix what was asked for with \
                       what the orchestrator had decided, and a work order replaces them";
 
@@ -95,7 +99,7 @@ impl UserParams {
         let mut problems = Vec::new();
         for (name, value) in object(json)? {
             let Some(key) = table().iter().find(|key| key.name == name) else {
-                problems.push(unknown(&name));
+                problems.push(if problems.len() < MAX_NAMED { unknown(&name) } else { unnamed() });
                 continue;
             };
             if is_unsaid(&value) {
@@ -108,7 +112,7 @@ impl UserParams {
         if params.scratch && params.isolated {
             problems.push(kinds_exclusive(&["scratch", "isolated"]));
         }
-        match Failure::all(problems) {
+        match Failure::all(few(problems)) {
             Some(failure) => Err(failure),
             None => Ok(params),
         }
@@ -244,9 +248,26 @@ fn is_unsaid(value: &Value) -> bool {
     }
 }
 
+/// The first problems, and how many more there are.
+fn few(mut problems: Vec<Failure>) -> Vec<Failure> {
+    let more = problems.len().saturating_sub(MAX_NAMED);
+    if more > 0 {
+        problems.truncate(MAX_NAMED);
+        let message = format!("USER_PARAMS: {more} more problems are not named");
+        problems.push(problem("request.user_params_more", message, "mend the named ones first"));
+    }
+    problems
+}
+
+/// Stands for a problem that is only counted.
+fn unnamed() -> Failure {
+    problem("request.user_params_unknown", "", "")
+}
+
 fn unknown(name: &str) -> Failure {
     let message = format!("USER_PARAMS: there is no key '{}'", shown(name));
-    let advice = match nearest(name, table().iter().map(|key| key.name)) {
+    let near = (name.len() <= MAX_TYPO).then(|| nearest(name, table().iter().map(|key| key.name)));
+    let advice = match near.flatten() {
         Some(near) => format!("did you mean '{near}'?"),
         None => "docs/from-osbs.md has the keys".to_owned(),
     };

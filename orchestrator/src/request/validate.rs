@@ -7,6 +7,7 @@
 //! into records, an address into programs: what those would refuse or
 //! misunderstand later is refused here.
 
+mod password;
 mod text;
 
 use std::{fmt::Display, time::Duration};
@@ -60,10 +61,11 @@ fn source(request: &BuildRequest, found: &mut Vec<Failure>) {
     if uri.is_empty() {
         let advice = "name the git repository by URL, HOST:PATH or path";
         found.push(problem("request.source_missing", "source.uri: no repository is named", advice));
-    } else if has_password(uri) {
+    } else if password::may_hold_one(uri) {
         // The address itself is not told: requests and failures are records.
-        let message = "source.uri: the address of the repository holds a password";
-        let advice = "leave the password out and put it into the git credentials file of the orchestrator";
+        let message = "source.uri: the address of the repository holds a user, token or password, or could";
+        let advice = "leave everything before '@' out of an http address, and put it into the git credentials \
+                      file of the orchestrator";
         found.push(problem("request.source_password", message, advice));
     } else if uri.len() > MAX_ADDRESS || !text::is_word(uri) {
         let message = format!("source.uri: '{}' is no address of a repository", shown_address(uri));
@@ -82,13 +84,6 @@ fn source(request: &BuildRequest, found: &mut Vec<Failure>) {
         let message = format!("branch: '{}' is no name of a branch", shown(branch));
         found.push(problem("request.branch_invalid", message, text::REFERENCE));
     }
-}
-
-fn has_password(uri: &str) -> bool {
-    if uri.contains("://") {
-        return Url::parse(uri).is_ok_and(|url| url.password().is_some());
-    }
-    uri.split_once('@').is_some_and(|(user, _)| user.contains(':') && !user.contains('/'))
 }
 
 fn kind(request: &BuildRequest, found: &mut Vec<Failure>) {
@@ -204,7 +199,8 @@ fn packages(request: &BuildRequest, found: &mut Vec<Failure>) {
         let advice = "leave 'signing_intent' or 'repository_urls' out";
         found.push(problem("request.signing_intent_with_repositories", message, advice));
     }
-    for (index, text) in request.repository_urls.iter().enumerate() {
+    // One that has too many is refused for that; the first ones stand for the rest.
+    for (index, text) in request.repository_urls.iter().take(MAX_ELEMENTS).enumerate() {
         if let Err((code, reason)) = repository_url(text) {
             let message = format!("repository_urls[{index}]: '{}' {reason}", shown_address(text));
             let advice = "give the http or https URL of a .repo file that can be read without a password";
@@ -282,19 +278,21 @@ fn labels_and_arguments(request: &BuildRequest, found: &mut Vec<Failure>) {
         if map.len() > MAX_ENTRIES {
             found.push(too_many(field, map.len(), MAX_ENTRIES));
         }
-        for (name, _) in map.iter().filter(|(_, value)| value.len() > MAX_VALUE || value.contains('\0')) {
+        let is_bad = |value: &String| value.len() > MAX_VALUE || value.contains('\0');
+        for (name, _) in map.iter().take(MAX_ENTRIES).filter(|(_, value)| is_bad(value)) {
             let message = format!("{field}: the value of '{}' is no text for an image", shown(name));
             let advice = "a value has up to 64 KiB and no NUL character";
             found.push(problem("request.value_invalid", message, advice));
         }
     }
-    for name in request.labels.keys().filter(|name| name.len() > MAX_NAME || !text::is_label_name(name)) {
+    let is_bad = |name: &&String| name.len() > MAX_NAME || !text::is_label_name(name);
+    for name in request.labels.keys().take(MAX_ENTRIES).filter(is_bad) {
         let message = format!("labels: '{}' is no name of a label", shown(name));
         let advice = "a name has up to 256 bytes without space, quote, '=', '\\' or '$'";
         found.push(problem("request.label_name_invalid", message, advice));
     }
     let is_bad = |name: &&String| name.len() > MAX_NAME || !text::is_argument_name(name);
-    for name in request.build_args.keys().filter(is_bad) {
+    for name in request.build_args.keys().take(MAX_ENTRIES).filter(is_bad) {
         let message = format!("build_args: '{}' is no name of an ARG instruction", shown(name));
         let advice = "a name has letters, digits, '_', '.' and '-', and begins with a letter or '_'";
         found.push(problem("request.argument_name_invalid", message, advice));

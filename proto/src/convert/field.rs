@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, str::FromStr};
 use common::ParseError;
 use tonic::Status;
 
+use super::status::cut;
+
 /// Longest single-line text, such as a user's name, in bytes.
 pub(super) const MAX_TEXT: usize = 256;
 /// Longest git address, git reference or URL in bytes.
@@ -15,6 +17,9 @@ const MAX_ENTRIES: usize = 256;
 const MAX_VALUE: usize = 64 * 1024;
 /// Most elements of a list in a request.
 pub(super) const MAX_ELEMENTS: usize = 32;
+
+/// Longest part of a status in characters: it may echo what was sent.
+const MAX_ECHO: usize = 400;
 
 /// A message says something that its domain type cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +59,8 @@ impl From<ParseError> for BadField {
 
 impl From<BadField> for Status {
     fn from(error: BadField) -> Self {
-        Status::invalid_argument(error.to_string())
+        let (field, reason) = (cut(error.field, MAX_ECHO), cut(error.reason, MAX_ECHO));
+        Status::invalid_argument(format!("{field}: {reason}"))
     }
 }
 
@@ -74,20 +80,14 @@ pub(super) fn parsed_if_any<T: FromStr<Err = ParseError>>(
     if text.is_empty() { Ok(None) } else { parsed(field, text).map(Some) }
 }
 
-/// Parses each element of a list and leaves out those that came before.
-pub(super) fn parsed_list<T: FromStr<Err = ParseError> + PartialEq>(
+/// Parses each element of a list. One that is there twice is for the rules of
+/// requests to find, which hold for every door.
+pub(super) fn parsed_list<T: FromStr<Err = ParseError>>(
     field: &str,
     texts: &[String],
 ) -> Result<Vec<T>, BadField> {
     bounded(field, texts)?;
-    let mut list = Vec::with_capacity(texts.len());
-    for (index, text) in texts.iter().enumerate() {
-        let element = parsed(&format!("{field}[{index}]"), text)?;
-        if !list.contains(&element) {
-            list.push(element);
-        }
-    }
-    Ok(list)
+    texts.iter().enumerate().map(|(index, text)| parsed(&format!("{field}[{index}]"), text)).collect()
 }
 
 /// A list of bounded length, as it is.
@@ -200,10 +200,10 @@ mod tests {
     }
 
     #[test]
-    fn lists_lose_duplicates_and_keep_their_order() {
+    fn lists_stay_as_they_are() {
         let texts = ["s390x", "x86_64", "s390x"].map(str::to_owned);
         let list: Vec<Platform> = parsed_list("platforms", &texts).unwrap();
-        assert_eq!(list.iter().map(Platform::as_str).collect::<Vec<_>>(), ["s390x", "x86_64"]);
+        assert_eq!(list.iter().map(Platform::as_str).collect::<Vec<_>>(), ["s390x", "x86_64", "s390x"]);
     }
 
     #[test]

@@ -92,14 +92,6 @@ pub fn to_mode(name: &str, text: &str, release: String) -> Result<BuildMode, Bad
     }
 }
 
-/// The policy by name.
-pub fn from_failure_policy(policy: FailurePolicy) -> &'static str {
-    match policy {
-        FailurePolicy::FinishOthers => "finish_others",
-        FailurePolicy::StopOthers => "stop_others",
-    }
-}
-
 /// The policy.
 ///
 /// # Errors
@@ -107,7 +99,7 @@ pub fn from_failure_policy(policy: FailurePolicy) -> &'static str {
 pub fn to_failure_policy(name: &str, text: &str) -> Result<FailurePolicy, BadField> {
     [FailurePolicy::FinishOthers, FailurePolicy::StopOthers]
         .into_iter()
-        .find(|policy| from_failure_policy(*policy) == text)
+        .find(|policy| policy.as_str() == text)
         .ok_or_else(|| BadField::new(name, format!("'{text}' is not finish_others or stop_others")))
 }
 

@@ -7,6 +7,17 @@ use tonic::{Code, Status};
 /// headers of 16 KiB only, in which other letters than ASCII count threefold.
 const MAX_MESSAGE: usize = 4 * 1024;
 
+/// Longest text about one problem in characters: it may echo what was sent.
+const MAX_TOLD: usize = 1000;
+
+/// A text with at most `most` characters.
+pub(super) fn cut(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 /// The one place that decides which gRPC code a failure has. The message holds
 /// the stable code, what failed, and what to do about it; problems beside the
 /// first have lines of their own.
@@ -37,7 +48,7 @@ pub fn failure_status(failure: &Failure) -> Status {
 
 fn told(failure: &Failure) -> String {
     let advice = if failure.advice.is_empty() { String::new() } else { format!(" ({})", failure.advice) };
-    format!("{}: {}{advice}", failure.code, failure.message)
+    cut(format!("{}: {}{advice}", failure.code, failure.message), MAX_TOLD)
 }
 
 #[cfg(test)]
@@ -67,6 +78,15 @@ mod tests {
         assert_eq!(failure_status(&failure).message(), "source.ref_not_found: no branch 'mian'");
         let advised = failure_status(&failure.with_advice("try 'main'"));
         assert_eq!(advised.message(), "source.ref_not_found: no branch 'mian' (try 'main')");
+    }
+
+    #[test]
+    fn a_status_does_not_send_back_what_was_sent() {
+        let long = "ä".repeat(4 << 20);
+        let failure = Failure::new(FailureClass::User, "x.y", format!("there is no {long}"));
+        assert!(failure_status(&failure).message().len() < 2100);
+        let field = super::super::BadField::new(long.clone(), long);
+        assert!(Status::from(field).message().len() < 1700);
     }
 
     #[test]

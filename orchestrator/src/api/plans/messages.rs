@@ -322,7 +322,7 @@ impl From<Execution> for wire::Execution {
         Self {
             queue_deadline: Some(to_duration(Duration::from_secs(execution.queue_deadline_seconds))),
             attempts: execution.attempts,
-            failure_policy: from_failure_policy(execution.failure_policy).to_owned(),
+            failure_policy: execution.failure_policy.as_str().to_owned(),
             extra_tags: texts(execution.extra_tags),
         }
     }

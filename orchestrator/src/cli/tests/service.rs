@@ -198,7 +198,13 @@ impl BuildService for Fake {
         let draft = explain::samples::draft();
         let subject = explain::Subject { draft: Some(&draft), ..explain::Subject::default() };
         let explanation = explain::Explanation::of(subject).filter(&request.path);
-        Ok(Response::new(v1::ExplainBuildResponse { explanation: Some(explanation.into()) }))
+        Ok(Response::new(v1::ExplainBuildResponse {
+            explanation: Some(explanation.into()),
+            problems: Vec::new(),
+            notices: vec![
+                crate::plan::Notice::new("explain.other_settings", "the settings are of now").into(),
+            ],
+        }))
     }
 }
 

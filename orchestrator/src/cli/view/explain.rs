@@ -120,6 +120,15 @@ plan.labels.vendor
         for line in all.iter().cloned().chain(each) {
             assert!(console::measure_text_width(&line) <= 80, "{line}");
         }
-        assert!(!lines(&explanation, Dress { colour: true, width: Some(80) }).concat().is_empty());
+        for width in [40, 60, 80, 120] {
+            let dress = Dress { colour: true, width: Some(width) };
+            let one = explanation.entries.iter().flat_map(|entry| of_one(entry, dress));
+            for line in lines(&explanation, dress).into_iter().chain(one) {
+                let bare = console::strip_ansi_codes(&line).into_owned();
+                assert!(console::measure_text_width(&bare) <= width, "{width}: {bare}");
+                // A colour that is not ended at the line's end would run on.
+                assert!(!line.contains('\u{1b}') || line.ends_with("\u{1b}[0m"), "{line:?}");
+            }
+        }
     }
 }

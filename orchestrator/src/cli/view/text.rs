@@ -107,6 +107,27 @@ pub(crate) fn harmless(text: &str) -> String {
         .collect()
 }
 
+/// A value, safe for a terminal and whole: characters that would steer it, or
+/// would show text in another order than it has, are written as in a program
+/// (`\r`, `\u{202e}`). For what somebody decides by, where nothing may hide.
+pub(crate) fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => visible.push_str("    "),
+            c if c.is_control() || is_mark(c) => visible.extend(c.escape_default()),
+            c => visible.push(c),
+        }
+    }
+    visible
+}
+
+/// Marks that turn the direction of text, end lines or take no room.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +171,19 @@ mod tests {
             ("\u{202e}evil", "evil"),
         ] {
             assert_eq!(harmless(text), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_hide_is_visible() {
+        for (text, shown) in [
+            ("FROM good\rFROM evil", "FROM good\\rFROM evil"),
+            ("\u{1b}[2Ka\n", "\\u{1b}[2Ka\\n"),
+            ("\u{9b}31m\u{85}", "\\u{9b}31m\\u{85}"),
+            ("\u{202e}live\u{2066}\u{2028}", "\\u{202e}live\\u{2066}\\u{2028}"),
+            ("a\tümläut\u{feff}", "a    ümläut\\u{feff}"),
+        ] {
+            assert_eq!(visible(text), shown, "{text:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Text in a column: values of any length, broken where they read best, so that
 //! everything is seen in 80 columns and nothing is cut.
 
-use crate::cli::{output::Dress, view::text::harmless};
+use crate::cli::{output::Dress, view::text::visible};
 
 /// Columns where no terminal says how many it has.
 const COLUMNS: usize = 80;
@@ -22,13 +22,14 @@ pub(crate) fn columns(dress: Dress) -> usize {
 pub(crate) fn hang(lead: &str, text: &str, indent: usize, dress: Dress) -> Vec<String> {
     let begin = console::measure_text_width(lead);
     let first = columns(dress).saturating_sub(begin).max(LEAST);
+    let text = visible(text);
     // A digest is better whole and further to the left than in two pieces.
-    let longest = harmless(text).split(' ').map(console::measure_text_width).max().unwrap_or_default();
+    let longest = text.split(' ').map(console::measure_text_width).max().unwrap_or_default();
     let whole = (longest + indent > columns(dress) && longest + MARGIN <= columns(dress)).then_some(MARGIN);
     let indent = whole.unwrap_or(indent);
     let rest = columns(dress).saturating_sub(indent).max(LEAST);
     let mut lines = Vec::new();
-    for (number, piece) in wrap(&harmless(text), first, rest).into_iter().enumerate() {
+    for (number, piece) in wrap(&text, first, rest).into_iter().enumerate() {
         let line =
             if number == 0 { format!("{lead}{piece}") } else { format!("{}{piece}", " ".repeat(indent)) };
         lines.push(line.trim_end().to_owned());

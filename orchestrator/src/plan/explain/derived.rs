@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{image::Tag, request::FailurePolicy};
+use common::image::Tag;
 
 use super::{Explained, Explanation};
 use crate::plan::{
@@ -213,10 +213,6 @@ fn files(part: &str, files: &[PlannedFile], meaning: &str) -> Vec<Explained> {
 
 fn execution(draft: &Draft, known: &Explanation) -> Vec<Explained> {
     let execution = &draft.execution;
-    let policy = match execution.failure_policy {
-        FailurePolicy::FinishOthers => "finish_others",
-        FailurePolicy::StopOthers => "stop_others",
-    };
     let mut choices = vec![
         Choice {
             path: "plan.execution.queue_deadline",
@@ -234,7 +230,7 @@ fn execution(draft: &Draft, known: &Explanation) -> Vec<Explained> {
         },
         Choice {
             path: "plan.execution.failure_policy",
-            value: policy.to_owned(),
+            value: execution.failure_policy.as_str().to_owned(),
             request: "request.failure_policy",
             site: "site.builds.failure_policy",
             meaning: "What a failed platform does to the others.",

@@ -5,6 +5,7 @@
 //! Paths begin with `site`, `request`, `repository` or `plan`. A part of a path
 //! may itself hold dots (labels do), so a path is only ever compared as text.
 
+mod choose;
 mod derived;
 mod orders;
 mod repository;
@@ -24,6 +25,7 @@ use serde_json::Value;
 use super::{Draft, Said};
 use crate::config::nearest;
 
+pub use choose::NoSuchPath;
 pub use repository::leaves as repository_leaves;
 pub use secrets::add_fingerprints;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::request::{BuildMode, BuildRequest, FailurePolicy};
+use common::request::{BuildMode, BuildRequest};
 
 use super::Explained;
 
@@ -19,10 +19,7 @@ pub(super) fn leaves(request: &BuildRequest, origins: &BTreeMap<String, String>)
         BuildMode::Isolated { .. } => Some("isolated".to_owned()),
     };
     let yes = |asked: bool| asked.then(|| "true".to_owned());
-    let policy = request.failure_policy.map(|policy| match policy {
-        FailurePolicy::FinishOthers => "finish_others".to_owned(),
-        FailurePolicy::StopOthers => "stop_others".to_owned(),
-    });
+    let policy = request.failure_policy.map(|policy| policy.as_str().to_owned());
     leaves.add("source.uri", Some(request.source.uri.clone()), "", "The git repository.");
     leaves.add(
         "source.ref",

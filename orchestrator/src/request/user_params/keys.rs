@@ -113,7 +113,11 @@ static TABLE: &[Key] = &[
     ),
     key("git_ref", Kind::Text, Fate::Field("request.source.ref")),
     key("git_uri", Kind::Text, Fate::Field("request.source.uri")),
-    key("image_tag", Kind::Text, Fate::Replay("its tag is the unique tag of the replayed build")),
+    key(
+        "image_tag",
+        Kind::Text,
+        Fate::Replay("its tag is the unique tag that `plan` shows; a build makes its own"),
+    ),
     key("imagestream_name", Kind::Text, Fate::Field("request.image_stream")),
     key(
         "include_koji_repo",

@@ -182,3 +182,15 @@ fn the_page_has_the_table() {
     let (section, _) = rest.split_once("<!-- user parameters: end -->").unwrap();
     assert!(section.trim() == map().trim(), "put this into docs/from-osbs.md:\n{}", map());
 }
+
+#[test]
+fn thousands_of_unknown_keys_are_counted_and_not_named() {
+    let keys: Vec<String> = (0..7000).map(|number| format!(r#""koji_target{number}": 1"#)).collect();
+    let text = format!("{{{}, \"{}\": 1}}", keys.join(","), "k".repeat(900_000));
+    let failure = UserParams::read(text.as_bytes()).unwrap_err();
+    let problems = failure.each();
+    assert_eq!(problems.len(), 101);
+    assert_eq!(problems[100].code, "request.user_params_more");
+    assert!(problems[100].message.contains("6901"), "{}", problems[100].message);
+    assert!(problems.iter().all(|problem| problem.message.len() < 300));
+}

@@ -90,6 +90,7 @@ fn requests_that_break_one() {
         ("", "source_invalid", |r| r.source.uri = "https://x/a b".into()),
         ("", "source_password", |r| r.source.uri = "https://mara:pw@x/y".into()),
         ("", "source_password", |r| r.source.uri = "mara:pw@host:path".into()),
+        ("", "source_password", |r| r.source.uri = "https://ghp_token@x/y".into()),
         ("", "reference_invalid", |r| r.source.reference = Some("a..b".into())),
         ("", "reference_invalid", |r| r.source.reference = Some("-x".into())),
         ("", "branch_invalid", |r| r.branch = Some("a b".into())),
@@ -154,8 +155,24 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
+fn lists_without_end_have_few_problems() {
+    let mut request = good();
+    request.repository_urls = (0..100_000).map(|number| format!("ftp://x/{number}")).collect();
+    request.labels = (0..10_000).map(|number| (format!("a b{number}"), "\0".to_owned())).collect();
+    request.build_args.clone_from(&request.labels);
+    assert!(check(&request).len() < 1100);
+}
+
+#[test]
 fn what_is_secret_is_not_told() {
-    for address in ["https://mara:hunter2@x/y", "https://mara:hunter2@x y/z", "mara:hunter2@ x:y"] {
+    for address in [
+        "https://mara:hunter2@x/y",
+        "https://mara:hunter2@x y/z",
+        "mara:hunter2@ x:y",
+        "https://mara:hunter2@x:99999/y",
+        "mara:hunter2/x@host:path",
+        "https://hunter2@x/y",
+    ] {
         let mut request = good();
         request.source.uri = address.into();
         request.repository_urls = urls(&[address]);

@@ -48,7 +48,8 @@ impl Page {
         for (diff, names) in diffs.iter().filter(|(diff, _)| !diff.is_empty()) {
             let title = format!("changes of the Dockerfile for {}", names.join(", "));
             lines.extend(hang("", &title, 2, self.dress).iter().map(|line| self.heading(line)));
-            for line in diff.lines() {
+            // Not `lines`, which would swallow a carriage return at the end.
+            for line in diff.strip_suffix('\n').unwrap_or(diff).split('\n') {
                 let tone = match line.as_bytes().first() {
                     Some(b'+') => Tone::Good,
                     Some(b'-') => Tone::Bad,
@@ -66,7 +67,7 @@ impl Page {
         let orders = draft.platforms.iter().filter_map(|platform| platform.work_order.as_ref());
         let mut lines: Vec<String> = orders.flat_map(|order| self.work_order(order)).collect();
         let execution = &draft.execution;
-        let policy = proto::convert::plan::from_failure_policy(execution.failure_policy);
+        let policy = execution.failure_policy.as_str();
         let waits = format!(
             "wait at most {} s for a worker, {} attempts, {policy} when one fails",
             execution.queue_deadline_seconds, execution.attempts

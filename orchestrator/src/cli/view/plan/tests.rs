@@ -48,3 +48,15 @@ fn a_plan_that_knows_nothing_is_still_told() {
     );
     assert!(!text.contains("\nlabels") && !text.contains("\ntags") && !text.contains("problems"), "{text}");
 }
+
+#[test]
+fn a_carriage_return_hides_nothing() {
+    let mut draft = samples::draft();
+    let platform = &mut draft.platforms[0];
+    platform.dockerfile_diff = Some("@@ -1 +1 @@\n-FROM a\n+FROM evil\r+FROM good\n+RUN x\r\n".to_owned());
+    platform.labels.get_mut("version").unwrap().value = "evil\r1.0\u{202e}".to_owned();
+    let text = lines(&draft, BARE).join("\n");
+    for shown in ["+FROM evil\\r+FROM good", "+RUN x\\r", "evil\\r1.0\\u{202e}"] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+}
