@@ -14,7 +14,6 @@ use std::time::Duration;
 use common::{
     failure::{Failure, FailureClass},
     flow::{Context, Policy, Stage, Step},
-    image::ImageReference,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -31,12 +30,6 @@ use crate::{
 const CANCEL_DEADLINE: Duration = Duration::from_secs(20);
 /// Longest wait for an image task.
 const TASK_LIMIT: Duration = Duration::from_secs(6 * 3600);
-
-/// Whether a FROM image is no image but a wish for a file system. Its tag names
-/// the configuration file.
-pub fn asks_for_filesystem(from: &ImageReference) -> bool {
-    from.host.is_none() && from.repository.as_str() == "koji/image-build"
-}
 
 /// Starts the image task, unless there is one already. `None` in a dry run.
 #[derive(Serialize)]

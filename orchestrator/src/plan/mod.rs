@@ -31,6 +31,7 @@ mod parents;
 mod platforms;
 mod policy;
 mod rebuild;
+mod record;
 mod release;
 pub mod release_env;
 pub mod repositories;
@@ -55,9 +56,7 @@ pub use draft::{
 };
 pub use dry_run::{DryRun, Silence, dry_run};
 pub use facts::{Facts, is_koji_filesystem};
-pub use filesystem::{
-    FetchFilesystems, FilesystemFile, FilesystemTask, StartFilesystem, WaitFilesystem, asks_for_filesystem,
-};
+pub use filesystem::{FetchFilesystems, FilesystemFile, FilesystemTask, StartFilesystem, WaitFilesystem};
 pub use inject_parent::{InjectParent, InjectedParent};
 pub use parent_build::{FindParentBuild, ParentBuild, ParentWait, parent_nvr};
 pub use parent_digests::{DigestVerdict, PinnedDigests, RecordedDigests};
