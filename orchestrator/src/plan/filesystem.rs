@@ -155,6 +155,37 @@ impl Step<PlanServices> for WaitFilesystem {
     }
 }
 
+/// Cancels the image task of a build that failed before anybody waited for the
+/// task. That it could not be cancelled changes nothing.
+#[derive(Serialize)]
+pub struct CancelFilesystemTask {
+    /// Number of the task, which this build has started.
+    pub task: u64,
+}
+
+impl Step<PlanServices> for CancelFilesystemTask {
+    const NAME: &'static str = "cancel_filesystem_task";
+    const STAGE: Stage = Stage::Finish;
+    type Output = ();
+
+    fn policy(&self) -> Policy {
+        Policy { timeout: CANCEL_DEADLINE * 2, ..Policy::default() }
+    }
+
+    async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<(), Failure> {
+        let task = self.task;
+        let koji = configured(cx.services)?.clone().with_deadline(CANCEL_DEADLINE);
+        match koji.cancel_task(task).await {
+            Ok(()) => cx.services.say(cx.name, &format!("Koji task {task} is cancelled")).await,
+            Err(failure) => {
+                let text = format!("Koji task {task} could not be cancelled: {failure}");
+                cx.warn("filesystem.not_cancelled", text).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Whether there is something to fetch.
 fn verdict(number: u64, ended: Option<KojiTask>) -> Result<(), Failure> {
     let Some(task) = ended else {

@@ -56,7 +56,9 @@ pub use draft::{
 };
 pub use dry_run::{DryRun, Silence, dry_run};
 pub use facts::{Facts, is_koji_filesystem};
-pub use filesystem::{FetchFilesystems, FilesystemFile, FilesystemTask, StartFilesystem, WaitFilesystem};
+pub use filesystem::{
+    CancelFilesystemTask, FetchFilesystems, FilesystemFile, FilesystemTask, StartFilesystem, WaitFilesystem,
+};
 pub use inject_parent::{InjectParent, InjectedParent};
 pub use parent_build::{FindParentBuild, ParentBuild, ParentWait, parent_nvr};
 pub use parent_digests::{DigestVerdict, PinnedDigests, RecordedDigests};

@@ -95,8 +95,10 @@ pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildRes
     flow.run(ConfirmTags { primary: &plan.tags.primary, version, release, members: &members }).await?;
     let index = flow.run(AssembleIndex { format: plan.format, members: &members }).await?;
     publish::push_everywhere(flow, plan, &index, &members).await?;
-    if !left_out(flow, plan, "update_image_stream").await? {
-        image_stream::update_image_stream(flow, plan, plan.image_stream.as_deref()).await?;
+    if !left_out(flow, plan, "update_image_stream").await?
+        && let Some(stream) = &plan.image_stream
+    {
+        image_stream::update_image_stream(flow, plan, stream).await?;
     }
     left_out(flow, plan, "record_build").await?;
     let publications = tags::tag_everywhere(flow, plan, &index).await?;

@@ -207,6 +207,7 @@ async fn no_secret_of_an_address_is_told() {
         (elsewhere, "artifacts.domain_not_allowed"),
         (with_user, "artifacts.credentials_in_url"),
     ] {
+        let world = self::world(directory.path(), Reach::Everything, &[server.host()]);
         let failure = fetch(&world, vec![wish]).await.unwrap_err();
         assert_eq!(failure.code, code);
         assert!(!format!("{failure:?}").contains("s3cret"), "{failure:?}");
