@@ -9,6 +9,7 @@ pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod errors;
 pub mod launch;
 pub mod outside;
 pub mod plan;

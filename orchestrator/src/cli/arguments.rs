@@ -14,6 +14,7 @@ use common::{
 
 use crate::{
     cli::{
+        errors::ErrorsArguments,
         explain::{ExplainArguments, ExplainBuildArguments},
         plan::PlanArguments,
     },
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     /// Checks and shows the site's configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Tells what the code of a failure, notice or skipped step means.
+    Errors(ErrorsArguments),
     /// Talks to a running service about builds.
     #[command(subcommand)]
     Builds(BuildsCommand),

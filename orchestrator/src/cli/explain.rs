@@ -75,13 +75,7 @@ pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine)
     let replay = asked.as_ref().and_then(|asked| asked.replay.as_ref());
     let layers = Layers::of(replay, &arguments.site.files, here)?;
     let site = layers.load(here)?;
-    let mut leaves = joints::site_leaves(&site);
-    for leaf in &mut leaves {
-        leaf.origin = layers.origin(&leaf.origin);
-        for said in &mut leaf.beaten {
-            said.from = layers.origin(&said.from);
-        }
-    }
+    let leaves = joints::site_leaves(&site);
     let draft = match &asked {
         Some(asked) => match plan::draft(site, asked, arguments.offline, here).await? {
             Ok(draft) => Some(draft),
@@ -98,6 +92,13 @@ pub(crate) async fn run(mut arguments: ExplainArguments, here: &mut CommandLine)
         draft: draft.as_ref(),
         readers: &readers,
     });
+    // Decisions name the files of settings, too.
+    for entry in &mut explanation.entries {
+        entry.origin = layers.origin(&entry.origin);
+        for said in &mut entry.beaten {
+            said.from = layers.origin(&said.from);
+        }
+    }
     add_fingerprints(&mut explanation);
     show(&explanation, &path, arguments.format.output, here)
 }

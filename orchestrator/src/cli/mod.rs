@@ -12,6 +12,7 @@ mod builds;
 mod client;
 mod config;
 mod error;
+mod errors;
 mod exit;
 mod explain;
 mod follow;
@@ -123,6 +124,7 @@ async fn run(arguments: Arguments, here: &mut CommandLine) -> Exit {
         Command::Explain(explain) => explain::run(explain, here).boxed_local().await,
         Command::Serve(serve) => serve::run(serve, here).boxed_local().await,
         Command::Config(config) => config::run(config, here),
+        Command::Errors(errors) => errors::run(&errors, here),
         Command::Builds(builds) => builds::run(builds, here).boxed_local().await,
         Command::Workers(workers) => workers::run(workers, here).boxed_local().await,
     };

@@ -9,12 +9,16 @@
 
 mod answers;
 mod entries;
+pub mod former;
 
 use common::flow::Stage;
 
 use super::{Facts, PlannedStep, Reason};
 
 pub use entries::CATALOGUE;
+
+/// Code of steps that are gone for good.
+pub const RETIRED: &str = "step.retired";
 
 /// One step.
 #[derive(Debug, Clone, Copy)]

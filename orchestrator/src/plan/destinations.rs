@@ -20,6 +20,9 @@ use crate::{config::Settings, services::PlanServices};
 pub struct CheckDestinations<'a> {
     /// Those that the user asked for, or the default ones.
     pub asked: &'a [Destination],
+    /// Make layouts that are not there: not in a dry run, and not for a build
+    /// that is not going to be.
+    pub make: bool,
 }
 
 impl Step<PlanServices> for CheckDestinations<'_> {
@@ -33,56 +36,88 @@ impl Step<PlanServices> for CheckDestinations<'_> {
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Vec<Target>, Failure> {
         let mut targets: Vec<Target> = Vec::new();
+        let mut problems = Vec::new();
         for destination in self.asked {
             let target = match destination {
                 Destination::Layout { directory } => {
                     let root = &cx.services.layout_root;
-                    Target::Layout { directory: settle(directory, root.path(), root.is_a_fence())? }
+                    match settle(directory, root.path(), root.is_a_fence()) {
+                        Ok(directory) => Target::Layout { directory },
+                        Err(problem) => {
+                            problems.push(problem);
+                            continue;
+                        }
+                    }
                 }
                 Destination::Registry { host, repository, tag } => {
                     let (host, repository, tag) = (host.clone(), repository.clone(), tag.clone());
                     Target::Registry { host, repository, tag }
                 }
             };
-            check(cx.services, &target).await?;
-            if !targets.contains(&target) {
-                targets.push(target);
+            if targets.contains(&target) {
+                continue;
+            }
+            match check(cx.services, &target, self.make).await {
+                Ok(()) => targets.push(target),
+                Err(problem) => problems.push(problem),
             }
         }
-        Ok(targets)
+        Failure::all(problems).map_or(Ok(targets), Err)
     }
+}
+
+/// The label `name` as the repository of a registry that it is to be.
+///
+/// # Errors
+/// Its first part looks like a registry's host, which would send the image
+/// elsewhere (`labels.name_looks_like_registry`), or it is no name of a repository
+/// (`labels.name_invalid`).
+pub(super) fn image_name(name: &str) -> Result<Repository, Failure> {
+    let shown: String = name.chars().take(80).collect();
+    let first = name.split('/').next().unwrap_or_default();
+    if first.contains(['.', ':']) || (first == "localhost" && name.contains('/')) {
+        let message =
+            format!("the label 'name' of the image is '{shown}', and '{first}' looks like a registry");
+        return Err(Failure::new(FailureClass::Source, "labels.name_looks_like_registry", message)
+            .with_advice("name the image without a registry, and without '.' and ':' before the first '/'"));
+    }
+    name.parse().map_err(|error: common::ParseError| {
+        let message =
+            format!("the label 'name' of the image is '{shown}', which names no repository: {error}");
+        Failure::new(FailureClass::Source, "labels.name_invalid", message)
+            .with_advice("use lower-case letters and digits, '.', '_' and '-' between them, and '/'")
+    })
 }
 
 /// Where an image goes of which the request says nothing: to the site's
 /// registries, under the image's name; where there are none, into a layout named
 /// after the component.
+///
+/// # Errors
+/// The name cannot be that of a repository in a registry.
 pub(super) fn default_destinations(
     settings: &Settings,
     name: Option<&str>,
     component: Option<&Component>,
-) -> Vec<Destination> {
-    let name = name.or(component.map(Component::as_str));
-    let repository = name.and_then(|name| name.parse().ok());
-    let registries = settings.publication.registries.iter();
-    let remote: Vec<Destination> = repository.map_or_else(Vec::new, |repository: Repository| {
-        let to = |host: &Host| Destination::Registry {
-            host: host.clone(),
-            repository: repository.clone(),
-            tag: None,
-        };
-        registries.map(to).collect()
-    });
+) -> Result<Vec<Destination>, Failure> {
+    let registries = &settings.publication.registries;
     let layout = |component: &Component| Destination::Layout { directory: component.as_str().into() };
-    if remote.is_empty() { component.map(layout).into_iter().collect() } else { remote }
+    let Some(name) = name.or(component.map(Component::as_str)).filter(|_| !registries.is_empty()) else {
+        return Ok(component.map(layout).into_iter().collect());
+    };
+    let repository = image_name(name)?;
+    let to =
+        |host: &Host| Destination::Registry { host: host.clone(), repository: repository.clone(), tag: None };
+    Ok(registries.iter().map(to).collect())
 }
 
 /// Opens the destination, which creates a layout and asks a registry whether it
 /// is there and lets us in. A dry run leaves a layout that is not there alone.
-async fn check(services: &PlanServices, target: &Target) -> Result<(), Failure> {
+async fn check(services: &PlanServices, target: &Target, make: bool) -> Result<(), Failure> {
     let latest = Selector::Tag(Tag::latest());
     match target {
         Target::Layout { directory } => {
-            let layout = if services.reach.may_change() {
+            let layout = if make && services.reach.may_change() {
                 Layout::create(directory).await?
             } else if is_empty(directory).await {
                 return Ok(());
@@ -124,6 +159,30 @@ fn settle(directory: &Path, root: &Path, fenced: bool) -> Result<PathBuf, Failur
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_an_image_is_that_of_a_repository() {
+        for (case, name, expected) in [
+            ("UP-11", "fedora-25.1/something", Err("labels.name_looks_like_registry")),
+            ("UP-11", "fedora-25-1/something", Ok(())),
+            ("UP-11, alone", "fedora-25.1", Err("labels.name_looks_like_registry")),
+            ("a port", "registry:5000/a", Err("labels.name_looks_like_registry")),
+            ("this machine", "localhost/a", Err("labels.name_looks_like_registry")),
+            ("a dot further on", "team/fedora-25.1", Ok(())),
+            ("UP-14", "fedora23/python", Ok(())),
+            ("UP-14", "fedora23", Ok(())),
+            ("upper case", "Team/Hello", Err("labels.name_invalid")),
+            ("a blank", "my image", Err("labels.name_invalid")),
+            ("empty part", "team//a", Err("labels.name_invalid")),
+        ] {
+            let outcome = image_name(name).map(|_| ());
+            assert_eq!(
+                outcome.as_ref().map_err(|failure| failure.code.as_str()).copied(),
+                expected,
+                "{case}"
+            );
+        }
+    }
 
     #[test]
     fn a_fence_keeps_layouts_below_the_root() {

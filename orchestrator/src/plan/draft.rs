@@ -65,6 +65,9 @@ pub struct Draft {
     pub context: Option<Descriptor>,
     /// Path of the Dockerfile in the context.
     pub dockerfile_path: Option<String>,
+    /// What files of the repository other than the Dockerfile say, key by key.
+    #[serde(default)]
+    pub repository_keys: Vec<RepositoryKey>,
     /// Every step there is, in the order of execution.
     pub steps: Vec<PlannedStep>,
     /// What the site's rules say.
@@ -161,6 +164,17 @@ pub struct PlannedFile {
     pub platform: Option<Platform>,
 }
 
+/// A value that a file of the repository gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryKey {
+    /// Its path. Example: `platforms.only`.
+    pub path: String,
+    /// The value, as text.
+    pub value: String,
+    /// The file, and the line where it is known. Example: `container.yaml:3`.
+    pub from: String,
+}
+
 /// One step of the catalogue as it applies to this build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedStep {
@@ -206,6 +220,11 @@ pub struct Notice {
     /// For people.
     pub text: String,
 }
+
+/// Code of the assumption that tags lack what the repository says.
+pub(super) const TAGS_NOT_KNOWN: &str = "tags.not_known";
+/// Code of the assumption that the unique tag was made elsewhere.
+pub(super) const UNIQUE_TAG_GIVEN: &str = "tags.unique_given";
 
 impl Notice {
     /// A notice.

@@ -26,9 +26,40 @@ pub fn site_leaves(site: &Site) -> Vec<Explained> {
     site.explain().into_iter().map(leaf).collect()
 }
 
-/// Which step reads what.
+/// Who reads what no step does: the process around the builds, and planning
+/// between its steps.
+pub const OTHER_READERS: [Reader<'static>; 2] = [
+    Reader {
+        step: "planning itself",
+        reads: &[
+            "site.policy",
+            "site.koji.hub_url",
+            "site.koji.unrecorded_builds",
+            "site.builds.attempts",
+            "site.builds.failure_policy",
+            "site.builds.queue_deadline",
+            "request.mode",
+            "request.flatpak",
+        ],
+    },
+    Reader {
+        step: "the service itself",
+        reads: &[
+            "site.service",
+            "site.state",
+            "site.workers",
+            "site.builds.max_running",
+            "site.builds.log_limit",
+            "site.builds.max_image",
+            "request.user",
+        ],
+    },
+];
+
+/// Which step reads what, and what is read by no step.
 pub fn readers() -> Vec<Reader<'static>> {
-    CATALOGUE.iter().map(|entry| Reader { step: entry.name, reads: entry.reads }).collect()
+    let steps = CATALOGUE.iter().map(|entry| Reader { step: entry.name, reads: entry.reads });
+    steps.chain(OTHER_READERS).collect()
 }
 
 /// The plan that is stored with a build's record, once it has one. A plan that

@@ -6,6 +6,7 @@
 //! Dockerfiles) is a pure function and no step.
 
 pub mod artifacts;
+mod base_urls;
 pub mod catalogue;
 pub mod composes;
 mod context;
@@ -46,13 +47,14 @@ mod target_repository;
 mod value;
 
 pub use crate::outside::KojiReach;
+pub use base_urls::FindBaseUrls;
 pub use catalogue::CATALOGUE;
 pub use context::{ExtraFileContent, ExtraFileRecord, MakeContext};
 pub use decide::{Asked, decide, draft};
 pub use destinations::CheckDestinations;
 pub use draft::{
     Decision, Draft, Execution, Notice, PLAN, PlannedFile, PlannedLabel, PlannedPlatform, PlannedStep,
-    PlannedWorkOrder, Reason, Said, Verdict,
+    PlannedWorkOrder, Reason, RepositoryKey, Said, Verdict,
 };
 pub use dry_run::{DryRun, Silence, dry_run};
 pub use facts::{Facts, is_koji_filesystem};

@@ -1,15 +1,22 @@
 //! The site's rules, asked before anything is built. Pure.
 
-use common::failure::{Failure, FailureClass};
+use common::{
+    failure::{Failure, FailureClass},
+    request::BuildRequest,
+};
 use globset::Glob;
 
-use super::{Facts, Verdict, catalogue};
-use crate::{config::UnrecordedBuilds, repository::remote_host};
+use super::{Facts, KojiReach, Verdict, catalogue};
+use crate::{
+    config::{Settings, UnrecordedBuilds},
+    repository::remote_host,
+};
 
-/// What every rule says about a build. A rule that the site does not use says
-/// nothing.
-pub(super) fn verdicts(facts: &Facts<'_>) -> Vec<Verdict> {
-    [targets(facts), sources(facts), records(facts)].into_iter().flatten().collect()
+/// What the rules say that need nothing but the request. A rule that the site
+/// does not use says nothing.
+pub(super) fn of_request(settings: &Settings, request: &BuildRequest) -> Vec<Verdict> {
+    let target = request.target.as_deref().and_then(|target| targets(settings, target));
+    [target, sources(settings, &request.source.uri)].into_iter().flatten().collect()
 }
 
 /// The verdicts that forbid the build, as problems.
@@ -20,9 +27,9 @@ pub(super) fn denials(verdicts: &[Verdict]) -> impl Iterator<Item = Failure> + '
     })
 }
 
-fn targets(facts: &Facts<'_>) -> Option<Verdict> {
-    let allowed = &facts.settings.policy.allowed_targets;
-    let target = facts.request.target.as_deref()?;
+/// Whether a Koji target may be used. `None` where the site does not care.
+pub(super) fn targets(settings: &Settings, target: &str) -> Option<Verdict> {
+    let allowed = &settings.policy.allowed_targets;
     if allowed.is_empty() {
         return None;
     }
@@ -30,12 +37,12 @@ fn targets(facts: &Facts<'_>) -> Option<Verdict> {
     Some(verdict("policy.allowed_targets", fits, format!("the Koji target '{target}'"), allowed))
 }
 
-fn sources(facts: &Facts<'_>) -> Option<Verdict> {
-    let allowed = &facts.settings.policy.allowed_sources;
+fn sources(settings: &Settings, uri: &str) -> Option<Verdict> {
+    let allowed = &settings.policy.allowed_sources;
     if allowed.is_empty() {
         return None;
     }
-    let host = remote_host(&facts.request.source.uri);
+    let host = remote_host(uri);
     let fits = host.as_deref().is_some_and(|host| allowed.iter().any(|pattern| matches(pattern, host)));
     let subject = match host {
         Some(host) => format!("the git host '{host}'"),
@@ -45,13 +52,17 @@ fn sources(facts: &Facts<'_>) -> Option<Verdict> {
 }
 
 /// A site that has Koji wants its builds there.
-fn records(facts: &Facts<'_>) -> Option<Verdict> {
+pub(super) fn records(facts: &Facts<'_>) -> Option<Verdict> {
     if facts.is_scratch() || facts.settings.koji.hub_url.is_none() {
         return None;
     }
     let record = catalogue::entry("record_build")?;
     let catalogue::Answer::Skipped(reason) = (record.applies)(facts) else {
-        let sentence = "the build is recorded in Koji".to_owned();
+        let sentence = match facts.koji {
+            KojiReach::NotAsked => "koji-bridge was not asked whether the build would be recorded in Koji",
+            _ => "the build is recorded in Koji",
+        };
+        let sentence = sentence.to_owned();
         return Some(Verdict { rule: "policy.unrecorded_build".to_owned(), allowed: true, sentence });
     };
     let allowed = facts.settings.koji.unrecorded_builds == UnrecordedBuilds::Allow;

@@ -5,6 +5,7 @@
 //! of them is told together: whoever corrects a repository wants to do it once.
 
 mod component;
+mod keys;
 #[cfg(test)]
 mod tests;
 mod understand;
@@ -20,6 +21,7 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::keys::keys;
 use self::understand::{Files, understand};
 use super::source::STOP_THREADS;
 use crate::{

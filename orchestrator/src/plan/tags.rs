@@ -121,12 +121,13 @@ struct Part<'a> {
 impl Part<'_> {
     fn problems(&self) -> Option<Failure> {
         let Self { what, text, place } = self;
+        let is_version = *what == "version";
         let shown: String = text.chars().take(80).collect();
         if text.contains('-') {
             let message = format!("the {what} '{shown}' of {place} has a dash");
-            let code = format!("tags.{what}_has_dash");
+            let code = if is_version { "tags.version_has_dash" } else { "tags.release_has_dash" };
             return Some(
-                Failure::new(FailureClass::Source, &code, message)
+                Failure::new(FailureClass::Source, code, message)
                     .with_advice("a dash stands between version and release only; use '.' or '_' instead"),
             );
         }
@@ -135,9 +136,12 @@ impl Part<'_> {
         if text.is_empty() || !begins || !text.chars().all(fits) {
             let message = format!("the {what} '{shown}' of {place} cannot be part of a tag");
             return Some(
-                Failure::new(FailureClass::Source, &format!("tags.{what}"), message).with_advice(
-                    "use letters, digits, '_' and '.', and no '.' at the beginning of a version",
-                ),
+                Failure::new(
+                    FailureClass::Source,
+                    if is_version { "tags.version" } else { "tags.release" },
+                    message,
+                )
+                .with_advice("use letters, digits, '_' and '.', and no '.' at the beginning of a version"),
             );
         }
         None

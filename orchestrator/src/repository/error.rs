@@ -211,8 +211,14 @@ impl From<SourceError> for Failure {
                 "let it point to a path inside the repository, or remove it",
             ),
             SourceError::HostilePath { .. } => (Source, "source.hostile_path", "remove it from the commit"),
-            SourceError::NotAFile { .. } => (Source, "source.not_a_file", ""),
-            SourceError::TooLarge { .. } => (Source, "source.too_large", ""),
+            SourceError::NotAFile { .. } => (
+                Source,
+                "source.not_a_file",
+                "commit a regular file under this name, or remove what is there",
+            ),
+            SourceError::TooLarge { .. } => {
+                (Source, "source.too_large", "make it smaller; large data does not belong into a repository")
+            }
             SourceError::Damaged { .. } => (Infrastructure, "source.damaged", "fetch it again"),
             SourceError::Storage { .. } => {
                 (Infrastructure, "source.storage", "check free space and permissions of the directory")

@@ -14,9 +14,12 @@ use crate::{
     services::BuildServices,
 };
 
-/// Keeps the plan.
+/// Keeps the plan. It is no part of the step's fingerprint: it names the lines of
+/// files that set a value, and those move while a service is restarted. What is
+/// built follows from the steps before.
 #[derive(Serialize)]
 pub struct RecordPlan {
+    #[serde(skip)]
     digest: Digest,
     #[serde(skip)]
     body: String,

@@ -11,7 +11,7 @@ use proto::{
 
 use crate::plan::{
     Decision, Draft, Execution, Notice, PlannedFile, PlannedLabel, PlannedPlatform, PlannedStep,
-    PlannedWorkOrder, Reason, Said, Tags, Target, Verdict,
+    PlannedWorkOrder, Reason, RepositoryKey, Said, Tags, Target, Verdict,
     explain::{Explained, Explanation},
 };
 
@@ -53,6 +53,7 @@ impl From<Draft> for v1::Plan {
             artifacts: all(draft.artifacts),
             context: draft.context.map(Into::into),
             dockerfile_path: draft.dockerfile_path.unwrap_or_default(),
+            repository_keys: all(draft.repository_keys),
             steps: all(draft.steps),
             verdicts: all(draft.verdicts),
             notices: all(draft.notices),
@@ -86,6 +87,7 @@ impl TryFrom<v1::Plan> for Draft {
             artifacts: messages("artifacts", plan.artifacts)?,
             context: message_if_any("context", plan.context)?,
             dockerfile_path: some(plan.dockerfile_path),
+            repository_keys: all(plan.repository_keys),
             steps: messages("steps", plan.steps)?,
             verdicts: all(plan.verdicts),
             notices: all(plan.notices),
@@ -119,6 +121,7 @@ same_fields! {
     Reason = wire::Reason { code, sentence }
     Verdict = wire::Verdict { rule, allowed, sentence }
     Notice = wire::Notice { code, text }
+    RepositoryKey = wire::RepositoryKey { path, value, from }
 }
 
 impl From<PlannedPlatform> for wire::Platform {

@@ -221,6 +221,9 @@ impl Page {
         if lines.is_empty() {
             return lines;
         }
+        if problems.iter().any(|problem| crate::errors::page(&problem.code).is_some()) {
+            lines.push(self.dress.paint(Tone::Faint, "  orchestrator errors CODE tells more about a code"));
+        }
         [vec![self.dress.paint(Tone::Bad, "problems")], lines].concat()
     }
 }

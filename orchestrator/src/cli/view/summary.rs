@@ -99,6 +99,9 @@ fn of_failure(failure: &Failure, tails: &Tails, dress: Dress) -> Vec<String> {
     if !failure.advice.is_empty() {
         lines.push(field("advice", &harmless(&failure.advice)));
     }
+    if let Some(page) = crate::errors::page(&failure.code) {
+        lines.push(field("more", &format!("orchestrator errors {}", page.code)));
+    }
     let tail: Vec<&str> = tails.of(&failure.platform).collect();
     if !tail.is_empty() {
         let of = if failure.platform.is_empty() { "the build" } else { &failure.platform };

@@ -11,7 +11,7 @@ pub(super) fn always(_: &Facts<'_>) -> Answer {
 }
 
 fn retired(what: &str) -> Answer {
-    Answer::skipped("step.retired", what)
+    Answer::skipped(super::RETIRED, what)
 }
 
 pub(super) fn pulp(_: &Facts<'_>) -> Answer {
@@ -129,7 +129,9 @@ pub(super) fn composes(facts: &Facts<'_>) -> Answer {
         return Answer::skipped("composes.repositories_given", sentence);
     }
     let asked = facts.repository.is_none_or(|repository| repository.container.compose.is_some());
-    if !asked && facts.request.composes.is_empty() {
+    // A rebuild does not use what was asked for another build.
+    let given = !facts.request.composes.is_empty() && !facts.request.rebuild;
+    if !asked && !given {
         let sentence = "container.yaml has no 'compose', and the request names no composes";
         return Answer::skipped("composes.not_asked_for", sentence);
     }

@@ -47,7 +47,7 @@ pub const CATALOGUE: &[Entry] = &[
         former: Some(Orchestrator("check_and_set_rebuild")),
         stage: Stage::Prepare,
         does: "notes whether this is an automatic rebuild, and of what",
-        reads: &["request.rebuild", "request.triggered_by", "repository.autorebuild"],
+        reads: &["request.rebuild", "request.triggered_by", "request.branch", "repository.autorebuild"],
         applies: answers::rebuild,
     },
     Entry {
@@ -88,6 +88,14 @@ pub const CATALOGUE: &[Entry] = &[
         Stage::Prepare,
         answers::flatpak,
     ),
+    Entry {
+        name: "find_base_urls",
+        former: None,
+        stage: Stage::Prepare,
+        does: "looks up where the packages of those file systems are",
+        reads: &["request.repository_urls", "site.repositories.allowed_domains"],
+        applies: answers::filesystem,
+    },
     Entry {
         name: "start_filesystem",
         former: Some(Orchestrator("add_filesystem")),
@@ -145,7 +153,7 @@ pub const CATALOGUE: &[Entry] = &[
         former: Some(Orchestrator("bump_release")),
         stage: Stage::Prepare,
         does: "chooses the release",
-        reads: &["request.release", "request.mode", "repository.dockerfile"],
+        reads: &["request.release", "request.mode", "request.flatpak", "repository.dockerfile"],
         applies: answers::always,
     },
     Entry {
@@ -216,7 +224,7 @@ pub const CATALOGUE: &[Entry] = &[
         former: Some(Worker("koji")),
         stage: Stage::Prepare,
         does: "looks up the package repository of the Koji target",
-        reads: &["request.target", "site.repositories.proxy"],
+        reads: &["request.target", "request.flatpak", "site.repositories.proxy"],
         applies: answers::target_repository,
     },
     Entry {
@@ -303,7 +311,7 @@ pub const CATALOGUE: &[Entry] = &[
         former: Some(Orchestrator("tag_from_config")),
         stage: Stage::Publish,
         does: "checks that each image is the version and release that the tags promise",
-        reads: &["repository.tags", "request.mode", "request.target"],
+        reads: &["repository.tags", "repository.additional_tags", "request.mode", "request.target"],
         applies: answers::always,
     },
     Entry {
@@ -377,7 +385,7 @@ pub const CATALOGUE: &[Entry] = &[
         former: None,
         stage: Stage::Publish,
         does: "moves floating tags, last of all",
-        reads: &["repository.tags", "request.destinations"],
+        reads: &["repository.tags", "repository.additional_tags", "request.destinations"],
         applies: answers::floating_tags,
     },
     Entry {
@@ -422,6 +430,9 @@ pub const CATALOGUE: &[Entry] = &[
     },
 ];
 
+/// What steps do that never run.
+pub(super) const NOTHING: &str = "nothing in this version";
+
 /// A step that never runs, at the place where OSBS had it.
 const fn retired(
     name: &'static str,
@@ -429,5 +440,5 @@ const fn retired(
     stage: Stage,
     applies: fn(&crate::plan::Facts<'_>) -> super::Answer,
 ) -> Entry {
-    Entry { name, former: Some(former), stage, does: "nothing in this version", reads: &[], applies }
+    Entry { name, former: Some(former), stage, does: NOTHING, reads: &[], applies }
 }

@@ -7,7 +7,7 @@ use common::{
 
 use crate::{
     config::Settings,
-    plan::{Draft, Plan, PlatformPlan, labels::BUILD_HOST},
+    plan::{Draft, Plan, PlatformPlan, decide::images::PARENT_IMAGE, labels::BUILD_HOST},
 };
 
 /// The plan of a build.
@@ -29,9 +29,12 @@ pub(super) fn complete(draft: &Draft, request: &BuildRequest, settings: &Setting
             parents: planned.parents.clone(),
         })
     };
+    // Only a primary tag promises a version and a release.
+    let promises = draft.tags.as_ref().is_some_and(|tags| !tags.primary.is_empty());
     let label = |name: &str| {
-        let first = draft.platforms.first()?;
-        first.labels.get(name).map(|label| label.value.clone()).filter(|value| !value.is_empty())
+        let label = draft.platforms.first()?.labels.get(name)?;
+        let inherited = label.chain.first().is_none_or(|said| said.from == PARENT_IMAGE);
+        (promises && !inherited && !label.value.is_empty()).then(|| label.value.clone())
     };
     Ok(Plan {
         commit: commit.ok_or_else(|| lacks("commit"))?,
@@ -77,7 +80,7 @@ fn own_label_names(draft: &Draft) -> Vec<String> {
     let own = labels.filter(|(_, label)| {
         // The other spelling of an inherited label is inherited, too.
         let said = label.chain.iter().find(|said| !said.from.starts_with("the other spelling"));
-        said.is_none_or(|said| said.from != "parent image")
+        said.is_none_or(|said| said.from != PARENT_IMAGE)
     });
     let names: std::collections::BTreeSet<&String> = own.map(|(name, _)| name).collect();
     names.into_iter().cloned().collect()

@@ -41,22 +41,31 @@ impl Contents {
     }
 }
 
-/// Gathers everything. Nothing is asked of others that changes them while there
-/// are problems.
-#[expect(clippy::too_many_arguments, reason = "each is a decision of its own that was made before")]
+/// What contents are gathered for.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) facts: &'a Facts<'a>,
+    pub(super) read: Option<&'a Read>,
+    pub(super) platforms: &'a [SelectedPlatform],
+    pub(super) target: Option<&'a KojiTarget>,
+    pub(super) parent: Option<&'a ParentBuild>,
+    /// Whether others may be asked for something that they then do: not for a
+    /// build that will not be.
+    pub(super) may_change: bool,
+}
+
+/// Gathers everything.
 pub(super) async fn gather(
     flow: &Flow<'_, PlanServices>,
-    facts: &Facts<'_>,
-    read: Option<&Read>,
-    platforms: &[SelectedPlatform],
-    target: Option<&KojiTarget>,
-    parent: Option<&ParentBuild>,
+    around: Around<'_>,
     found: &mut Problems,
     draft: &mut Draft,
 ) -> Result<Contents, Failure> {
+    let Around { facts, read, target, may_change, .. } = around;
     let mut contents = Contents { is_complete: true, ..Contents::default() };
-    let composed = composes(flow, facts, read, platforms, parent, found, draft).await?;
-    if applies(flow, "fetch_sources", facts).await?
+    let composed = composes(flow, around, found, draft).await?;
+    if applies("fetch_sources", facts)?
+        && may_change
         && let Some(read) = read
     {
         let sources = flow
@@ -69,7 +78,7 @@ pub(super) async fn gather(
         contents.extra.extend(found.take(sources)?.unwrap_or_default());
         contents.is_complete &= flow.services().reach.may_change();
     }
-    if applies(flow, "fetch_artifacts", facts).await?
+    if applies("fetch_artifacts", facts)?
         && let Some(read) = read
     {
         let artifacts = flow.run(FetchArtifacts { wishes: &read.facts.artifacts }).await;
@@ -91,14 +100,14 @@ pub(super) async fn gather(
             platform: None,
         }));
     }
-    if applies(flow, "find_target_repository", facts).await?
+    if applies("find_target_repository", facts)?
         && let Some(target) = target
     {
         let proxy = facts.settings.repositories.proxy.as_deref();
         let file = flow.run(FindTargetRepository { target, proxy }).await;
         contents.repositories.extend(found.take(file)?.flatten());
     }
-    if applies(flow, "fetch_repositories", facts).await? {
+    if applies("fetch_repositories", facts)? {
         if flow.services().reach.may_ask() {
             let asked = &facts.request.repository_urls;
             let files = flow.run(FetchRepositories { asked, composed: &composed.repository_urls }).await;
@@ -114,15 +123,13 @@ pub(super) async fn gather(
 
 async fn composes(
     flow: &Flow<'_, PlanServices>,
-    facts: &Facts<'_>,
-    read: Option<&Read>,
-    platforms: &[SelectedPlatform],
-    parent: Option<&ParentBuild>,
+    around: Around<'_>,
     found: &mut Problems,
     draft: &mut Draft,
 ) -> Result<ComposeOutcome, Failure> {
+    let Around { facts, read, platforms, parent, may_change, .. } = around;
     let none = ComposeOutcome::default();
-    if !applies(flow, "decide_composes", facts).await? {
+    if !applies("decide_composes", facts)? {
         return Ok(none);
     }
     let Some(read) = read else { return Ok(none) };
@@ -141,7 +148,7 @@ async fn composes(
         platforms: &platforms,
         parent_intent: parent.and_then(|parent| parent.signing_intent.as_deref()),
     };
-    let Some(outcome) = found.take(request_composes(flow, inputs, found.is_empty()).await)? else {
+    let Some(outcome) = found.take(request_composes(flow, inputs, may_change).await)? else {
         return Ok(none);
     };
     let intent = &outcome.signing_intent;

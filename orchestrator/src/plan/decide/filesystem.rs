@@ -7,18 +7,17 @@ use common::{
     platform::Platform,
 };
 use serde_json::{Value, json};
-use url::Url;
 
-use super::{Problems, applies, source::Read};
+use super::{Problems, applies, images::without_secrets, source::Read};
 use crate::{
     outside::ImageTask,
-    plan::{Facts, FetchFilesystems, FilesystemFile, SelectedPlatform, StartFilesystem, WaitFilesystem},
-    repository::image_build_conf::{ImageBuildConf, ImageTaskDefaults, ImageTaskRequest, base_urls},
+    plan::{
+        Facts, FetchFilesystems, FilesystemFile, FindBaseUrls, SelectedPlatform, StartFilesystem,
+        WaitFilesystem, policy,
+    },
+    repository::image_build_conf::{ImageBuildConf, ImageTaskDefaults, ImageTaskRequest},
     services::PlanServices,
 };
-
-/// Largest repository file that is looked into, in bytes.
-const MAX_REPOSITORY_FILE: u64 = 64 * 1024;
 
 /// The file systems by platform; none when none are asked for, or in a dry run.
 pub(super) async fn make(
@@ -26,17 +25,18 @@ pub(super) async fn make(
     facts: &Facts<'_>,
     read: Option<&Read>,
     platforms: &[SelectedPlatform],
+    ready: bool,
     found: &mut Problems,
 ) -> Result<Vec<FilesystemFile>, Failure> {
-    if !applies(flow, "start_filesystem", facts).await? || !applies(flow, "wait_filesystem", facts).await? {
+    if !applies("start_filesystem", facts)? {
         return Ok(Vec::new());
     }
     let Some(read) = read else { return Ok(Vec::new()) };
+    let urls = flow.run(FindBaseUrls { asked: &facts.request.repository_urls }).await;
+    let Some(urls) = found.take(urls)? else { return Ok(Vec::new()) };
     let platforms: Vec<Platform> = platforms.iter().map(|selected| selected.platform.clone()).collect();
-    let Some(image) = found.take(task(flow.services(), facts, read, &platforms).await)? else {
-        return Ok(Vec::new());
-    };
-    if !found.is_empty() {
+    let Some(image) = found.take(task(facts, read, &platforms, urls))? else { return Ok(Vec::new()) };
+    if !ready || !found.is_empty() {
         return Ok(Vec::new());
     }
     let existing = facts.request.filesystem_task;
@@ -53,38 +53,30 @@ pub(super) async fn make(
     Ok(found.take(files)?.unwrap_or_default())
 }
 
-/// What Koji is asked for.
-async fn task(
-    services: &PlanServices,
+/// What Koji is asked for. The target is the repository's choice, so the site's
+/// rule for targets holds for it as well.
+fn task(
     facts: &Facts<'_>,
     read: &Read,
     platforms: &[Platform],
+    base_urls: Vec<String>,
 ) -> Result<ImageTask, Failure> {
     let text = read.facts.image_build_conf.as_deref().unwrap_or_default();
     let conf = ImageBuildConf::read(text.as_bytes())?;
-    let mut urls = Vec::new();
-    for address in &facts.request.repository_urls {
-        if !services.reach.may_ask() {
-            break;
-        }
-        let url: Url = address.parse().map_err(|error| {
-            let message = format!("'{address}' is no URL of a repository file: {error}");
-            Failure::new(FailureClass::User, "repositories.bad_url", message)
-        })?;
-        let file = services.outside.http.get(&url, MAX_REPOSITORY_FILE).await?;
-        urls.extend(base_urls(&file).map_err(|error| {
-            let message = format!("{url} is no repository file: {error}");
-            Failure::new(FailureClass::User, "repositories.bad_file", message)
-        })?);
-    }
     let defaults = ImageTaskDefaults {
-        base_urls: urls,
-        kickstart_url: format!("{}#{}", read.source.uri, read.resolved.commit),
+        base_urls,
+        kickstart_url: format!("{}#{}", without_secrets(&read.source.uri), read.resolved.commit),
         scratch: facts.is_scratch(),
     };
     let problems = |problems: Vec<_>| Failure::all(problems.into_iter().map(Failure::from));
     match conf.request(platforms, &defaults) {
-        Ok(request) => Ok(as_task(request)),
+        Ok(request) => {
+            let verdict = policy::targets(facts.settings, &request.target);
+            match policy::denials(verdict.as_slice()).next() {
+                Some(denied) => Err(denied),
+                None => Ok(as_task(request)),
+            }
+        }
         Err(all) => Err(problems(all).unwrap_or_else(|| {
             Failure::new(FailureClass::Internal, "internal.no_problem", "nothing was wrong")
         })),

@@ -8,14 +8,15 @@ use common::{failure::Failure, flow::Flow, image::Digest, names::WorkOrderId};
 use super::{
     Problems,
     contents::Contents,
+    parents::Parents,
     pure::{CheckScope, SettleLabels, WriteDockerfiles},
     source::Read,
 };
 use crate::{
-    config::Site,
+    config::{Labels, Site},
     plan::{
         BaseImage, Draft, ExtraFileContent, ExtraFileRecord, Facts, FilesystemFile, Notice, PinnedParents,
-        PlannedLabel, PlannedPlatform, PlannedWorkOrder, Said, SelectedPlatform, Verdict,
+        PlannedLabel, PlannedPlatform, PlannedWorkOrder, ReleaseLabels, Said, SelectedPlatform, Verdict,
         dockerfiles::{DockerfileInputs, FinalDockerfile, make_dockerfile},
         labels::{
             Automatic, BUILD_HOST, DISTRIBUTION_SCOPE, LabelInputs, LabelOrigin, LabelSource, SettledLabels,
@@ -23,32 +24,43 @@ use crate::{
         },
         scope::{self, check_scope},
     },
-    repository::dockerfile::{Arguments, Dockerfile},
+    repository::{
+        dockerfile::{Arguments, Dockerfile},
+        remote_host,
+    },
     services::PlanServices,
 };
 
+/// Who says what an image inherits.
+pub(super) const PARENT_IMAGE: &str = "parent image";
+
 /// What the images are made from.
 pub(super) struct Inputs<'a> {
-    pub(super) flow: &'a Flow<'a, PlanServices>,
-    pub(super) facts: &'a Facts<'a>,
-    pub(super) read: Option<&'a Read>,
-    pub(super) platforms: &'a [SelectedPlatform],
-    pub(super) parents: &'a PinnedParents,
-    pub(super) release: Option<&'a str>,
+    flow: &'a Flow<'a, PlanServices>,
+    facts: &'a Facts<'a>,
+    read: Option<&'a Read>,
+    platforms: &'a [SelectedPlatform],
+    parents: &'a Parents,
+    site_labels: Labels,
+    pub(super) release: Option<String>,
 }
 
-/// Labels of the Dockerfile itself on the first platform: who says what this is.
-pub(super) fn own_labels(
+/// Whether labels and names are such that an image could come of it: asked before
+/// something expensive begins. Only for images that inherit nothing.
+pub(super) fn could_be(
+    flow: &Flow<'_, PlanServices>,
     facts: &Facts<'_>,
+    read: Option<&Read>,
     platforms: &[SelectedPlatform],
-    parents: &PinnedParents,
-) -> BTreeMap<String, String> {
-    let Some(repository) = facts.repository else { return BTreeMap::new() };
-    let Some(first) = platforms.first() else { return repository.labels.clone() };
-    let arguments = arguments(facts, first, base_of(parents, 0));
-    Dockerfile::parse(repository.dockerfile.as_bytes())
-        .and_then(|dockerfile| dockerfile.labels(&arguments))
-        .unwrap_or_else(|_| repository.labels.clone())
+) -> bool {
+    let Some(read) = read else { return false };
+    let nothing = Parents { are_known: true, ..Parents::default() };
+    let inputs = Inputs::new(flow, facts, Some(read), platforms, &nothing);
+    let recorded = facts.settings.koji.hub_url.is_some() && !facts.is_scratch();
+    let named = |labels: &SettledLabels| {
+        !recorded || (labels.own("com.redhat.component").is_some() && labels.own("version").is_some())
+    };
+    inputs.settled(read, None).is_ok_and(|labels| labels.iter().all(named))
 }
 
 fn base_of(parents: &PinnedParents, index: usize) -> Option<&BaseImage> {
@@ -60,6 +72,53 @@ fn arguments(facts: &Facts<'_>, selected: &SelectedPlatform, base: Option<&BaseI
     Arguments::new(&facts.request.build_args).for_platform(&selected.architecture).with_parent_env(env)
 }
 
+impl<'a> Inputs<'a> {
+    /// The images of these platforms. A URL that is made of labels which the
+    /// parent may have is left out while that is not known.
+    pub(super) fn new(
+        flow: &'a Flow<'a, PlanServices>,
+        facts: &'a Facts<'a>,
+        read: Option<&'a Read>,
+        platforms: &'a [SelectedPlatform],
+        parents: &'a Parents,
+    ) -> Self {
+        let mut site_labels = facts.settings.labels.clone();
+        if !parents.are_known {
+            site_labels.info_url = None;
+        }
+        Self { flow, facts, read, platforms, parents, site_labels, release: None }
+    }
+
+    /// Who the image says that it is, on the first platform, before it has a
+    /// release. `None` when nothing is known of it.
+    pub(super) fn release_labels(&self) -> Option<ReleaseLabels> {
+        let read = self.read?;
+        let Some(labels) = self.settled(read, None).ok().and_then(|labels| labels.into_iter().next()) else {
+            return Some(ReleaseLabels::of(&read.facts.labels));
+        };
+        let own = |name: &str| labels.own(name).map(str::to_owned);
+        Some(ReleaseLabels {
+            component: own("com.redhat.component"),
+            version: own("version"),
+            release: own("release"),
+        })
+    }
+
+    /// Whether the scope of each image fits its parent's.
+    pub(super) fn scope_fits(&self, labels: &[SettledLabels]) -> bool {
+        self.scopes(labels).is_ok()
+    }
+
+    fn scopes(&self, labels: &[SettledLabels]) -> Result<Vec<scope::Verdict>, Failure> {
+        let nothing = BTreeMap::new();
+        let each = labels.iter().enumerate().map(|(index, labels)| {
+            let base = base_of(&self.parents.pinned, index).map_or(&nothing, |base| &base.labels);
+            check_scope(labels.value(DISTRIBUTION_SCOPE), base)
+        });
+        each.collect()
+    }
+}
+
 impl Inputs<'_> {
     /// The labels of each platform, in the order of the platforms; none when they
     /// cannot be settled.
@@ -69,7 +128,7 @@ impl Inputs<'_> {
         draft: &mut Draft,
     ) -> Result<Vec<SettledLabels>, Failure> {
         let Some(read) = self.read else { return Ok(Vec::new()) };
-        let settled = self.settled(read);
+        let settled = self.settled(read, self.release.as_deref());
         let recorded = self.flow.run(SettleLabels::of(settled.as_ref())).await;
         if found.take(recorded)?.is_none() {
             return Ok(Vec::new());
@@ -77,7 +136,7 @@ impl Inputs<'_> {
         let settled = settled.unwrap_or_default();
         let site = &self.flow.services().site;
         for (index, (selected, labels)) in self.platforms.iter().zip(&settled).enumerate() {
-            let parents = self.parents.platforms.get(index).map(|platform| platform.parents.clone());
+            let parents = self.parents.pinned.platforms.get(index).map(|platform| platform.parents.clone());
             let label = |(name, label): (&String, &super::super::labels::LabelValue)| {
                 let chain = label.chain.iter().map(|origin| said(name, origin, site)).collect();
                 (name.clone(), PlannedLabel { value: label.value.clone(), chain })
@@ -95,17 +154,18 @@ impl Inputs<'_> {
         Ok(settled)
     }
 
-    fn settled(&self, read: &Read) -> Result<Vec<SettledLabels>, Failure> {
+    fn settled(&self, read: &Read, release: Option<&str>) -> Result<Vec<SettledLabels>, Failure> {
         let dockerfile = Dockerfile::parse(read.facts.dockerfile.as_bytes())?;
         let stamp = &self.flow.services().stamp;
         let nothing = BTreeMap::new();
-        let address = without_secrets(&read.source.uri);
+        // A directory of this machine means nothing to those who read the label.
+        let address = remote_host(&read.source.uri).map(|_| without_secrets(&read.source.uri));
         let of = |(index, selected): (usize, &SelectedPlatform)| {
-            let base = base_of(self.parents, index);
+            let base = base_of(&self.parents.pinned, index);
             settle_labels(&LabelInputs {
-                site: &self.facts.settings.labels,
+                site: &self.site_labels,
                 requested: &self.facts.request.labels,
-                release: self.release,
+                release,
                 dockerfile: &dockerfile.labels(&arguments(self.facts, selected, base))?,
                 base: base.map_or(&nothing, |base| &base.labels),
                 automatic: Automatic {
@@ -130,12 +190,7 @@ impl Inputs<'_> {
         if labels.is_empty() {
             return Ok(());
         }
-        let nothing = BTreeMap::new();
-        let each = labels.iter().enumerate().map(|(index, labels)| {
-            let base = base_of(self.parents, index).map_or(&nothing, |base| &base.labels);
-            check_scope(labels.value(DISTRIBUTION_SCOPE), base)
-        });
-        let verdicts: Result<Vec<scope::Verdict>, Failure> = each.collect();
+        let verdicts = self.scopes(labels);
         draft.verdicts.push(match &verdicts {
             Ok(verdicts) => verdict(verdicts.first()),
             Err(failure) => {
@@ -204,8 +259,9 @@ impl Inputs<'_> {
         let dockerfile = Dockerfile::parse(read.facts.dockerfile.as_bytes())?;
         let build_date = self.flow.services().stamp.created_at;
         let of = |(index, (selected, labels)): (usize, (&SelectedPlatform, &SettledLabels))| {
-            let base = base_of(self.parents, index);
-            let parents = self.parents.platforms.get(index).map_or(&[][..], |platform| &platform.parents);
+            let base = base_of(&self.parents.pinned, index);
+            let parents =
+                self.parents.pinned.platforms.get(index).map_or(&[][..], |platform| &platform.parents);
             let repositories: BTreeMap<String, Vec<u8>> = contents
                 .repositories(&selected.platform)
                 .map(|file| (file.name.clone(), file.content.clone().into_bytes()))
@@ -282,18 +338,19 @@ fn said(name: &str, origin: &LabelOrigin, site: &Site) -> Said {
         LabelSource::Site => setting(format!("labels.set.{name}")),
         LabelSource::Request => format!("request: labels.{name}"),
         LabelSource::Dockerfile => "Dockerfile".to_owned(),
-        LabelSource::Base => "parent image".to_owned(),
+        LabelSource::Base => PARENT_IMAGE.to_owned(),
     };
     Said { from, value: origin.value.clone() }
 }
 
-/// An address without user name and password. `None` for a directory of this
-/// machine, which means nothing to those who read the label.
-fn without_secrets(uri: &str) -> Option<String> {
-    crate::repository::remote_host(uri)?;
-    let Ok(mut url) = url::Url::parse(uri) else { return Some(uri.to_owned()) };
-    if url.password().is_some() && (url.set_password(None).is_err() || url.set_username("").is_err()) {
-        return None;
+/// An address without user name and password.
+pub(super) fn without_secrets(uri: &str) -> String {
+    let Ok(mut url) = url::Url::parse(uri) else { return uri.to_owned() };
+    // A user of ssh is no secret; one of http(s) can be a token.
+    let bare = !url.scheme().starts_with("http") || url.set_username("").is_ok();
+    if bare && url.set_password(None).is_ok() {
+        url.into()
+    } else {
+        uri.split("://").next().unwrap_or_default().to_owned()
     }
-    Some(url.into())
 }

@@ -26,8 +26,10 @@ use common::{
 use self::{complete::complete, problems::Problems};
 use super::{
     CheckDestinations, ChooseRelease, Decision, Draft, Execution, Facts, FindTarget, FreezeSettings,
-    KojiReach, MakeContext, Notice, Plan, ReachKoji, ReleaseChoice, ReleaseLabels, SelectPlatforms,
-    TagInputs, Tags, catalogue, policy,
+    KojiReach, MakeContext, Notice, Plan, ReachKoji, ReleaseChoice, SelectPlatforms, TagInputs, Tags,
+    catalogue,
+    draft::{TAGS_NOT_KNOWN, UNIQUE_TAG_GIVEN},
+    policy,
 };
 use crate::{outside::KojiCapability, run::Failures, services::PlanServices};
 
@@ -77,23 +79,31 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     let mut draft = empty(request, &frozen);
     found.extend(crate::request::validate::check(request));
 
-    let read = source::read(flow, request, &mut found, &mut draft).await?;
+    draft.verdicts = policy::of_request(settings, request);
+    let denied: Vec<Failure> = policy::denials(&draft.verdicts).collect();
+    // Nobody is asked for anything that the site forbids.
+    let read =
+        if denied.is_empty() { source::read(flow, request, &mut found, &mut draft).await? } else { None };
     let repository = read.as_ref().map(|read| &read.facts);
-
     let koji = match services.outside.koji {
-        Some(_) => able(flow.run(ReachKoji {}).await?),
+        Some(_) if denied.is_empty() => able(flow.run(ReachKoji {}).await?),
+        Some(_) => KojiReach::NotAsked,
         None => KojiReach::NotConfigured,
     };
     let facts = Facts { settings, request, repository, assumed_parent: asked.assumed_parent, koji: &koji };
     draft.steps = catalogue::steps(&facts);
-    let target = match (&request.target, applies(flow, "find_target", &facts).await?) {
+    if !denied.is_empty() {
+        found.extend(denied);
+        draft.problems = found.into_inner();
+        return Ok(draft);
+    }
+    note_skipped(flow, &draft).await?;
+    found.extend(record_verdict(&facts, &mut draft));
+
+    let target = match (&request.target, applies("find_target", &facts)?) {
         (Some(name), true) => found.take(flow.run(FindTarget { name }).await)?.flatten(),
         _ => None,
     };
-    if koji == KojiReach::NotAsked {
-        let text = "koji-bridge was not asked; steps that need it are shown as the site configures them";
-        draft.assumptions.push(Notice::new("koji.not_asked", text));
-    }
     let no_limits = crate::repository::container_yaml::PlatformLimits::default();
     let selection = found.take(
         flow.run(SelectPlatforms {
@@ -107,19 +117,23 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     )?;
     let selection = selection.unwrap_or_default();
     draft.platform_arithmetic.clone_from(&selection.arithmetic);
+    let platforms = &selection.platforms[..];
 
-    let filesystems = filesystem::make(flow, &facts, read.as_ref(), &selection.platforms, &mut found).await?;
-    let parents = parents::pin(flow, &facts, read.as_ref(), &selection.platforms, &mut found).await?;
+    let ready = found.is_empty() && images::could_be(flow, &facts, read.as_ref(), platforms);
+    let filesystems = filesystem::make(flow, &facts, read.as_ref(), platforms, ready, &mut found).await?;
+    let parents = parents::pin(flow, &facts, read.as_ref(), platforms, &mut found, &mut draft).await?;
 
-    let own_labels = images::own_labels(&facts, &selection.platforms, &parents);
-    let choice = match read {
+    // What hangs on the parent image is certain only if that was read.
+    let mut uncertain = Problems::default();
+    let mut images = images::Inputs::new(flow, &facts, read.as_ref(), platforms, &parents);
+    let choice = match images.release_labels() {
         // Nobody knows yet whether the Dockerfile has one.
         None => None,
-        Some(_) => found.take(
+        Some(labels) => uncertain.take(
             flow.run(ChooseRelease {
                 requested: request.release.as_deref(),
                 mode: &request.mode,
-                labels: &ReleaseLabels::of(&own_labels),
+                labels: &labels,
                 append: request.flatpak,
                 has_koji: koji != KojiReach::NotConfigured,
                 ask_koji: koji.offers(KojiCapability::Releases) && koji.offers(KojiCapability::Builds),
@@ -127,53 +141,24 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
             .await,
         )?,
     };
-    let release = choice.as_ref().and_then(|choice| choice.release.as_deref());
+    images.release = choice.as_ref().and_then(|choice| choice.release.clone());
     draft.release = choice.as_ref().map(|choice| Decision {
-        value: release.unwrap_or("none").to_owned(),
+        value: choice.release.clone().unwrap_or_else(|| "none".to_owned()),
         because: choice.reason.clone(),
     });
-
-    let images = images::Inputs {
-        flow,
-        facts: &facts,
-        read: read.as_ref(),
-        platforms: &selection.platforms,
-        parents: &parents,
-        release,
-    };
-    let labels = images.settle_labels(&mut found, &mut draft).await?;
+    let labels = images.settle_labels(&mut uncertain, &mut draft).await?;
     let first = labels.first();
-    draft.nvr = name(&facts, first, choice.as_ref(), &mut found, &mut draft.notices);
-    let parent_build = parents::find_build(flow, &facts, &parents, &mut found).await?;
-
-    let contents = contents::gather(
-        flow,
-        &facts,
-        read.as_ref(),
-        &selection.platforms,
-        target.as_ref(),
-        parent_build.as_ref(),
-        &mut found,
-        &mut draft,
-    )
-    .await?;
-    images.check_scope(&labels, &mut found, &mut draft).await?;
-    draft.verdicts.extend(policy::verdicts(&facts));
-    found.extend(policy::denials(&draft.verdicts));
-    let extra = images.write_dockerfiles(&labels, &contents, &filesystems, &mut found, &mut draft).await?;
-
-    let name = first.and_then(|labels| labels.own("name"));
-    let default = super::destinations::default_destinations(settings, name, draft.component.as_ref());
-    let asked_for = if request.destinations.is_empty() { &default } else { &request.destinations };
-    let targets = found.take(flow.run(CheckDestinations { asked: asked_for }).await)?;
-    draft.destinations = targets.unwrap_or_default();
-
+    draft.nvr = name(&facts, first, choice.as_ref(), &mut uncertain, &mut draft.notices);
     let stamp = &services.stamp;
     if read.is_none() {
         let text = "tags that are made of version and release, or named in the repository, are not known";
-        draft.assumptions.push(Notice::new("tags.not_known", text));
+        draft.assumptions.push(Notice::new(TAGS_NOT_KNOWN, text));
     }
-    draft.tags = found.take(Tags::choose(&TagInputs {
+    if asked.unique_tag.is_some() {
+        let text = "the unique tag is that of the captured pod (image_tag, or OUTPUT_IMAGE)";
+        draft.assumptions.push(Notice::new(UNIQUE_TAG_GIVEN, text));
+    }
+    draft.tags = uncertain.take(Tags::choose(&TagInputs {
         build: &stamp.build,
         created_at: stamp.created_at,
         request,
@@ -183,8 +168,37 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
         container_tags: source::container_tags(repository),
         unique: asked.unique_tag,
     }))?;
-    draft.execution.extra_tags = draft.destinations.iter().filter_map(|to| to.extra_tag().cloned()).collect();
+    let name = first.and_then(|labels| labels.own("name"));
+    uncertain.extend(name.and_then(|name| super::destinations::image_name(name).err()));
+    let default = if request.destinations.is_empty() {
+        let component = draft.component.as_ref();
+        uncertain.take(super::destinations::default_destinations(settings, name, component))?
+    } else {
+        Some(request.destinations.clone())
+    };
 
+    let may_change = found.is_empty() && uncertain.is_empty() && images.scope_fits(&labels);
+    let parent_build = parents::find_build(flow, &facts, &parents, may_change, &mut found).await?;
+    let around = contents::Around {
+        facts: &facts,
+        read: read.as_ref(),
+        platforms,
+        target: target.as_ref(),
+        parent: parent_build.as_ref(),
+        may_change,
+    };
+    let contents = contents::gather(flow, around, &mut found, &mut draft).await?;
+    images.check_scope(&labels, &mut uncertain, &mut draft).await?;
+    let extra =
+        images.write_dockerfiles(&labels, &contents, &filesystems, &mut uncertain, &mut draft).await?;
+    settle_uncertain(uncertain, parents.are_known, &mut found, &mut draft);
+
+    if let Some(asked) = &default {
+        let make = found.is_empty();
+        let targets = found.take(flow.run(CheckDestinations { asked, make }).await)?;
+        draft.destinations = targets.unwrap_or_default();
+    }
+    draft.execution.extra_tags = draft.destinations.iter().filter_map(|to| to.extra_tag().cloned()).collect();
     if let (Some(read), true, true) = (&read, found.is_empty(), contents.is_complete) {
         let context = flow
             .run(MakeContext {
@@ -199,6 +213,54 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     images.plan_work_orders(&mut draft);
     draft.problems = found.into_inner();
     Ok(draft)
+}
+
+/// What was found out without the parent image counts only if that is known: then
+/// it is a problem. What nobody could ask is an assumption. Where asking failed,
+/// that is the problem, and what follows from it is none of its own.
+fn settle_uncertain(uncertain: Problems, known: bool, found: &mut Problems, draft: &mut Draft) {
+    if known {
+        found.extend(uncertain.into_inner());
+    } else if found.is_empty() {
+        draft.assumptions.extend(uncertain.into_inner().into_iter().map(|problem| {
+            let text = format!("{}; the parent image, which may settle this, was not read", problem.message);
+            Notice::new(&problem.code, text)
+        }));
+    }
+}
+
+/// Whether the build will be in Koji, as a verdict, and the problem if it has to.
+fn record_verdict(facts: &Facts<'_>, draft: &mut Draft) -> Option<Failure> {
+    if *facts.koji == KojiReach::NotAsked {
+        let text = "koji-bridge was not asked; steps that need it are shown as the site configures them";
+        draft.assumptions.push(Notice::new("koji.not_asked", text));
+    }
+    let verdict = policy::records(facts)?;
+    let denied = policy::denials(std::slice::from_ref(&verdict)).next();
+    draft.verdicts.push(verdict);
+    match (denied, facts.koji) {
+        (Some(_), KojiReach::Unavailable { reason }) => {
+            let message =
+                format!("the build cannot be recorded, because koji-bridge cannot be asked: {reason}");
+            Some(Failure::new(FailureClass::Infrastructure, "koji.unavailable", message).with_advice(
+                "submit the build again when koji-bridge answers; or ask for a scratch build; or set \
+                 koji.unrecorded_builds to allow",
+            ))
+        }
+        (denied, _) => denied,
+    }
+}
+
+/// Writes into the history why steps before the build are left out. Those that
+/// are gone for good are in the plan alone.
+async fn note_skipped(flow: &Flow<'_, PlanServices>, draft: &Draft) -> Result<(), Failure> {
+    let before = |step: &&super::PlannedStep| step.stage <= common::flow::Stage::Prepare;
+    for step in draft.steps.iter().filter(before) {
+        if let Some(reason) = step.reason.as_ref().filter(|reason| reason.code != catalogue::RETIRED) {
+            flow.skip(&step.name, &reason.code, &reason.sentence).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A draft of a request of which nothing is known yet.
@@ -223,6 +285,7 @@ fn empty(request: &BuildRequest, frozen: &super::FrozenSettings) -> Draft {
         artifacts: Vec::new(),
         context: None,
         dockerfile_path: None,
+        repository_keys: Vec::new(),
         steps: Vec::new(),
         verdicts: Vec::new(),
         notices: Vec::new(),
@@ -256,23 +319,13 @@ fn able(reach: KojiReach) -> KojiReach {
     }
 }
 
-/// Whether a step applies; if not, the history says why.
-pub(super) async fn applies(
-    flow: &Flow<'_, PlanServices>,
-    step: &str,
-    facts: &Facts<'_>,
-) -> Result<bool, Failure> {
+/// Whether a step applies.
+pub(super) fn applies(step: &str, facts: &Facts<'_>) -> Result<bool, Failure> {
     let Some(entry) = catalogue::entry(step) else {
         let message = format!("the step '{step}' is not in the catalogue");
         return Err(Failure::new(FailureClass::Internal, "plan.unknown_step", message));
     };
-    match (entry.applies)(facts) {
-        catalogue::Answer::Runs => Ok(true),
-        catalogue::Answer::Skipped(reason) => {
-            flow.skip(step, &reason.code, &reason.sentence).await?;
-            Ok(false)
-        }
-    }
+    Ok((entry.applies)(facts) == catalogue::Answer::Runs)
 }
 
 /// What Koji would call the build. A build that is to be recorded needs that.

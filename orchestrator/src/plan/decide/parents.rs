@@ -1,16 +1,29 @@
 //! What the image is built upon.
 
-use common::{failure::Failure, flow::Flow, image::ImageReference};
+use common::{
+    failure::{Failure, FailureClass},
+    flow::Flow,
+    image::ImageReference,
+};
 
 use super::{Problems, applies, source::Read};
 use crate::{
     plan::{
-        Facts, FindParentBuild, InjectParent, ParentBuild, ParentWait, PinParents, PinnedParents,
-        SelectedPlatform, parent_nvr,
+        Draft, Facts, FindParentBuild, InjectParent, Notice, ParentBuild, ParentWait, PinParents,
+        PinnedParents, SelectedPlatform, parent_nvr,
     },
     repository::dockerfile::{Arguments, Dockerfile},
     services::PlanServices,
 };
+
+/// The parents, as far as they are known.
+#[derive(Default)]
+pub(super) struct Parents {
+    /// What they are pinned to, and what the image inherits.
+    pub(super) pinned: PinnedParents,
+    /// Whether everything that an image can inherit is known.
+    pub(super) are_known: bool,
+}
 
 /// Pins the parents, after what the request puts in their place.
 pub(super) async fn pin(
@@ -19,16 +32,42 @@ pub(super) async fn pin(
     read: Option<&Read>,
     platforms: &[SelectedPlatform],
     found: &mut Problems,
-) -> Result<PinnedParents, Failure> {
-    let injects = applies(flow, "inject_parent", facts).await?;
-    let Some(read) = read else { return Ok(PinnedParents::default()) };
+    draft: &mut Draft,
+) -> Result<Parents, Failure> {
+    let (Some(read), Some(first)) = (read, platforms.first()) else { return Ok(Parents::default()) };
     let request = facts.request;
-    let from = from_image(&read.facts.dockerfile, request);
-    let mut replacement = request.triggered_by.clone();
-    if let (true, Some(build), Some(from)) = (injects, &request.parent_build, &from) {
-        let injected = flow.run(InjectParent { build, replaces: from }).await;
-        if let Some(Some(injected)) = found.take(injected)? {
-            replacement = Some(injected.image);
+    let dockerfile = Dockerfile::parse(read.facts.dockerfile.as_bytes());
+    let arguments = Arguments::new(&request.build_args).for_platform(&first.architecture);
+    let uses = dockerfile.as_ref().ok().and_then(|dockerfile| dockerfile.parents(&arguments).ok());
+    let base = dockerfile.as_ref().ok().and_then(|dockerfile| dockerfile.base(&arguments).ok().flatten());
+    let from = base.map(|base| base.expanded);
+    let mut replace: Option<(ImageReference, ImageReference)> = None;
+    if let Some(trigger) = request.triggered_by.as_ref().filter(|_| applies_rebuild(facts)) {
+        let same = |parent: &ImageReference| {
+            parent.repository == trigger.repository && (parent.host.is_none() || parent.host == trigger.host)
+        };
+        let parents = uses.unwrap_or_default().into_iter().map(|parent| parent.expanded);
+        match parents.into_iter().find(same) {
+            Some(parent) => replace = Some((parent, trigger.clone())),
+            None => draft.notices.push(Notice::new(
+                "rebuild.trigger_is_no_parent",
+                format!(
+                    "{trigger} caused this rebuild and is no parent; parents are taken as they are written"
+                ),
+            )),
+        }
+    }
+    if let Some(build) = request.parent_build.as_deref().filter(|_| !request.parent_build.is_none())
+        && applies("inject_parent", facts)?
+    {
+        match &from {
+            Some(from) => {
+                let injected = flow.run(InjectParent { build, replaces: from }).await;
+                if let Some(Some(injected)) = found.take(injected)? {
+                    replace = Some((from.clone(), injected.image));
+                }
+            }
+            None => found.push(nothing_to_replace(build)),
         }
     }
     let pinned = flow
@@ -37,31 +76,44 @@ pub(super) async fn pin(
             build_args: &request.build_args,
             platforms,
             allow_local: request.allow_local_parents,
-            replace: from.as_ref().zip(replacement.as_ref()),
+            replace: replace.as_ref().map(|(written, taken)| (written, taken)),
         })
         .await;
-    Ok(found.take(pinned)?.unwrap_or_default())
+    let pinned = found.take(pinned)?;
+    let asked = flow.services().reach.may_ask();
+    if !asked && from.is_some() {
+        let text = "registries were not asked: parents have no digests, and what they leave to the image is not known";
+        draft.assumptions.push(Notice::new("parents.not_asked", text));
+    }
+    let are_known = pinned.is_some() && (asked || from.is_none());
+    Ok(Parents { pinned: pinned.unwrap_or_default(), are_known })
 }
 
-/// The image under the final stage, as the Dockerfile names it.
-fn from_image(dockerfile: &str, request: &common::request::BuildRequest) -> Option<ImageReference> {
-    let dockerfile = Dockerfile::parse(dockerfile.as_bytes()).ok()?;
-    let base = dockerfile.base(&Arguments::new(&request.build_args)).ok()??;
-    Some(base.expanded)
+/// Whether this is a rebuild that nobody asked for.
+fn applies_rebuild(facts: &Facts<'_>) -> bool {
+    facts.request.rebuild && facts.request.mode == common::request::BuildMode::Normal
+}
+
+fn nothing_to_replace(build: &str) -> Failure {
+    let message =
+        format!("the image of the Koji build {build} can replace nothing: the final stage has no FROM image");
+    Failure::new(FailureClass::User, "inject.nothing_to_replace", message)
+        .with_advice("leave parent_build out of the request, or build upon an image")
 }
 
 /// Finds the parent's build in Koji, where that is wanted and the parent is a
-/// build at all.
+/// build at all. A build that will not be does not wait for it.
 pub(super) async fn find_build(
     flow: &Flow<'_, PlanServices>,
     facts: &Facts<'_>,
-    parents: &PinnedParents,
+    parents: &Parents,
+    wanted: bool,
     found: &mut Problems,
 ) -> Result<Option<ParentBuild>, Failure> {
-    if !applies(flow, "find_parent_build", facts).await? {
+    if !wanted || !applies("find_parent_build", facts)? {
         return Ok(None);
     }
-    let base = parents.platforms.iter().find_map(|platform| platform.base.as_ref());
+    let base = parents.pinned.platforms.iter().find_map(|platform| platform.base.as_ref());
     let Some(nvr) = base.and_then(|base| parent_nvr(&base.labels)) else { return Ok(None) };
     let step = FindParentBuild { nvr: &nvr, digests: false, wait: ParentWait::default() };
     Ok(found.take(flow.run(step).await)?.flatten())

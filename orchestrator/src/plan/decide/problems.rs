@@ -21,7 +21,7 @@ impl Problems {
                 Err(failure)
             }
             Err(failure) => {
-                self.0.extend(failure.each());
+                self.push(failure);
                 Ok(None)
             }
         }

@@ -12,7 +12,7 @@ use crate::{
     outside::KojiReach,
     plan::{
         Decision, Draft, Facts, FetchSource, NoteRebuild, Notice, ReadRepository, RepositoryFacts,
-        ResolveSource, source_of_rebuild,
+        ResolveSource, repository::keys as repository_keys, source_of_rebuild,
     },
     repository::{ResolvedSource, remote_host},
     services::PlanServices,
@@ -53,7 +53,7 @@ pub(super) async fn read(
         assumed_parent: None,
         koji: &KojiReach::NotConfigured,
     };
-    if applies(flow, "note_rebuild", &facts).await? {
+    if applies("note_rebuild", &facts)? {
         let noted = flow.run(NoteRebuild { request, autorebuild: &read.facts.container.autorebuild }).await;
         if let Some(rebuild) = found.take(noted)? {
             draft.rebuild = Some(described(&rebuild));
@@ -71,6 +71,7 @@ pub(super) async fn read(
     draft.full_ref.clone_from(&read.resolved.full_ref);
     draft.component = Some(read.facts.component.clone());
     draft.dockerfile_path = Some(read.facts.dockerfile_path.clone());
+    draft.repository_keys = repository_keys(&read.facts);
     Ok(Some(read))
 }
 

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::{image::Tag, request::FailurePolicy};
 
 use super::{Explained, Explanation};
-use crate::plan::{Draft, PlannedFile, PlannedLabel, PlannedPlatform, Said};
+use crate::plan::{
+    Draft, PlannedFile, PlannedLabel, PlannedPlatform, Said, Target,
+    draft::{TAGS_NOT_KNOWN, UNIQUE_TAG_GIVEN},
+};
 
 /// The decisions of a draft. `known` are the values that they were made from.
 pub(super) fn leaves(draft: &Draft, known: &Explanation) -> Vec<Explained> {
@@ -14,7 +17,7 @@ pub(super) fn leaves(draft: &Draft, known: &Explanation) -> Vec<Explained> {
     leaves.extend(platforms(draft));
     leaves.extend(labels(&draft.platforms));
     leaves.extend(parents(&draft.platforms));
-    leaves.extend(tags(draft));
+    leaves.extend(tags(draft, known));
     leaves.extend(destinations(draft, known));
     leaves.extend(files("repositories", &draft.repositories, "Package repository of the build."));
     leaves.extend(files("artifacts", &draft.artifacts, "File that is fetched before the build."));
@@ -145,7 +148,7 @@ fn parents(platforms: &[PlannedPlatform]) -> Vec<Explained> {
     leaves
 }
 
-fn tags(draft: &Draft) -> Vec<Explained> {
+fn tags(draft: &Draft, known: &Explanation) -> Vec<Explained> {
     let Some(tags) = &draft.tags else { return Vec::new() };
     let of = |class: &str, tags: &[Tag], origin: &str, meaning: &str| {
         let texts: Vec<&str> = tags.iter().map(Tag::as_str).collect();
@@ -153,21 +156,29 @@ fn tags(draft: &Draft) -> Vec<Explained> {
         Explained::new(format!("plan.tags.{class}"), value, origin).meaning(meaning)
     };
     let kind = "the kind of build (request.mode)";
-    let unless = |empty: bool, origin: &'static str| if empty { kind } else { origin };
+    let assumed = |code: &str| draft.assumptions.iter().find(|notice| notice.code == code);
+    let unique =
+        assumed(UNIQUE_TAG_GIVEN).map_or("Koji target, id and time of the build", |given| &given.text);
+    let unknown = assumed(TAGS_NOT_KNOWN).map(|notice| notice.text.as_str());
+    let lack = unknown.unwrap_or(kind);
+    let unless = |empty: bool, origin: &'static str| if empty { lack } else { origin };
+    let added = |path: &str| known.find(path).map(|entry| format!("{path} ({})", entry.origin));
+    let floating = match (added("repository.tags"), added("repository.additional_tags")) {
+        _ if tags.floating.is_empty() => lack.to_owned(),
+        _ if unknown.is_some() => format!("'latest' alone; {lack}"),
+        (Some(only), _) => only,
+        (None, Some(more)) => format!("the label 'version', 'latest', and {more}"),
+        (None, None) => "the label 'version', and 'latest'".to_owned(),
+    };
     vec![
-        of("unique", &tags.unique, "Koji target, id and time of the build", "Tags of this very build."),
+        of("unique", &tags.unique, unique, "Tags of this very build."),
         of(
             "primary",
             &tags.primary,
             unless(tags.primary.is_empty(), "the label 'version' and plan.release"),
             "Tags of this version and release, which never move.",
         ),
-        of(
-            "floating",
-            &tags.floating,
-            unless(tags.floating.is_empty(), "the label 'version', 'latest', and what the repository adds"),
-            "Tags that move to the newest build.",
-        ),
+        of("floating", &tags.floating, &floating, "Tags that move to the newest build."),
     ]
 }
 
@@ -176,11 +187,15 @@ fn destinations(draft: &Draft, known: &Explanation) -> Vec<Explained> {
         return Vec::new();
     }
     let texts: Vec<String> = draft.destinations.iter().map(ToString::to_string).collect();
+    // Without a wish of the request, an image goes to the site's registries, or
+    // else into a layout.
+    let remote = draft.destinations.iter().any(|to| matches!(to, Target::Registry { .. }));
+    let site = if remote { "site.publication.registries" } else { "site.publication.layout_root" };
     let choice = Choice {
         path: "plan.destinations",
         value: texts.join(", "),
         request: "request.destinations",
-        site: "site.publication.layout_root",
+        site,
         meaning: "Where the image goes.",
     };
     vec![choice.explained(known)]

@@ -127,10 +127,10 @@ impl Explanation {
         }
         entries.extend(subject.repository);
         if let Some(draft) = subject.draft {
+            entries.extend(repository::of_draft(draft));
             let known = Self { entries };
-            let (repository, plan) = (repository::of_draft(draft), derived::leaves(draft, &known));
+            let plan = derived::leaves(draft, &known);
             entries = known.entries;
-            entries.extend(repository);
             entries.extend(plan);
             entries.extend(orders::leaves(draft));
         }

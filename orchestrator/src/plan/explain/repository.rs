@@ -53,5 +53,10 @@ pub(super) fn of_draft(draft: &Draft) -> Vec<Explained> {
                 .meaning("The Dockerfile that is built."),
         );
     }
+    let keys = draft.repository_keys.iter();
+    leaves.extend(keys.map(|key| {
+        Explained::new(format!("repository.{}", key.path), &key.value, &key.from)
+            .meaning("What the repository says.")
+    }));
     leaves
 }

@@ -11,7 +11,7 @@ use common::{
 
 use crate::plan::{
     Decision, Draft, Execution, Notice, PlannedFile, PlannedLabel, PlannedPlatform, PlannedStep,
-    PlannedWorkOrder, Reason, Said, Tags, Target, Verdict,
+    PlannedWorkOrder, Reason, RepositoryKey, Said, Tags, Target, Verdict,
 };
 
 fn said(from: &str, value: &str) -> Said {
@@ -128,6 +128,11 @@ pub(crate) fn draft() -> Draft {
             size: 10_240,
         }),
         dockerfile_path: Some("Dockerfile".into()),
+        repository_keys: vec![RepositoryKey {
+            path: "autorebuild.from_latest".into(),
+            value: "true".into(),
+            from: "container.yaml:7".into(),
+        }],
         steps: vec![
             step("freeze_settings", Some("reactor_config"), Stage::Prepare, None),
             step("pin_parents", Some("pull_base_image"), Stage::Prepare, None),

@@ -58,6 +58,10 @@ mod tests {
             ("h:hello.git", "hello"),
             ("/srv/hello/.git", "hello"),
             ("file:///srv/hello/", "hello"),
+            // UP-15
+            ("http://git.example.com/git/repo.git/", "repo"),
+            ("http://git.example.com/git/repo/.git", "repo"),
+            ("git://hostname/path", "path"),
         ] {
             assert_eq!(last_part(uri), name, "{uri}");
         }

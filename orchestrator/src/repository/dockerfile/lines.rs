@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::{DockerfileError, words};
+use super::{DockerfileError, Flaw, words};
 
 /// A Dockerfile's text made simple.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub(super) fn read(text: &str) -> Result<Lines, DockerfileError> {
             let close = physical[at..].iter().position(|line| here.ends(content(&text[line.clone()])));
             let Some(close) = close else {
                 let reason = format!("the here-document <<{} has no end", here.name);
-                return Err(DockerfileError::invalid(number, reason));
+                return Err(DockerfileError::flawed(Flaw::HereDocument, number, reason));
             };
             for line in &physical[at..=at + close] {
                 mask(&mut masked[line.clone()]);
@@ -92,8 +92,9 @@ pub(super) fn read(text: &str) -> Result<Lines, DockerfileError> {
         }
         hide_here_operators(&mut masked[header]);
     }
-    let masked = String::from_utf8(masked)
-        .map_err(|_| DockerfileError::invalid(1, "a here-document could not be set aside"))?;
+    let masked = String::from_utf8(masked).map_err(|_| {
+        DockerfileError::flawed(Flaw::HereDocument, 1, "a here-document could not be set aside")
+    })?;
     Ok(Lines { masked, escape, syntax, instructions })
 }
 

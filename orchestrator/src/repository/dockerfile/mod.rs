@@ -41,6 +41,8 @@ pub enum DockerfileError {
     /// It cannot be understood.
     #[error("Dockerfile line {line}: {reason}")]
     Invalid {
+        /// Of which kind that is.
+        flaw: Flaw,
         /// Line, from 1.
         line: usize,
         /// What is wrong.
@@ -78,10 +80,68 @@ pub enum DockerfileError {
     },
 }
 
+/// Why a Dockerfile cannot be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// An instruction is none, or not written as it has to be.
+    Syntax,
+    /// It is not text.
+    NotUtf8,
+    /// No instruction says what the image is built upon.
+    NoFrom,
+    /// FROM has a flag that it does not take.
+    FromFlag,
+    /// A here-document does not end.
+    HereDocument,
+    /// A stage is used that is not there yet, or never.
+    UnknownStage,
+    /// What should be the name of an image is none.
+    ImageName,
+    /// A variable cannot be replaced by its value.
+    Variable,
+    /// What ENV or LABEL says are no pairs of name and value.
+    Words,
+}
+
+impl Flaw {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Syntax => "dockerfile.invalid",
+            Self::NotUtf8 => "dockerfile.not_utf8",
+            Self::NoFrom => "dockerfile.no_from",
+            Self::FromFlag => "dockerfile.from_flag",
+            Self::HereDocument => "dockerfile.here_document",
+            Self::UnknownStage => "dockerfile.unknown_stage",
+            Self::ImageName => "dockerfile.image_name",
+            Self::Variable => "dockerfile.variable",
+            Self::Words => "dockerfile.words",
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Syntax => "correct the Dockerfile and commit it",
+            Self::NotUtf8 => "save the Dockerfile as UTF-8",
+            Self::NoFrom => "begin with FROM and the name of the parent image, or FROM scratch",
+            Self::FromFlag => "remove the flag, or write it once and with a value",
+            Self::HereDocument => "end it with a line that has the word after << and nothing else",
+            Self::UnknownStage => "name a stage that begins above this line, or an image",
+            Self::ImageName => "write [HOST[:PORT]/]NAME[:TAG][@DIGEST]; names are in lower case",
+            Self::Variable => "give the ARG a default, or its value with the request's build arguments",
+            Self::Words => "write NAME=VALUE pairs, and close every quote",
+        }
+    }
+}
+
 impl DockerfileError {
     /// An error of [`DockerfileError::Invalid`]'s kind.
     fn invalid(line: usize, reason: impl Into<String>) -> Self {
-        Self::Invalid { line, reason: reason.into() }
+        Self::flawed(Flaw::Syntax, line, reason)
+    }
+
+    /// The same, of a kind that has an answer of its own.
+    fn flawed(flaw: Flaw, line: usize, reason: impl Into<String>) -> Self {
+        Self::Invalid { flaw, line, reason: reason.into() }
     }
 }
 
@@ -89,9 +149,7 @@ impl From<DockerfileError> for Failure {
     fn from(error: DockerfileError) -> Self {
         use FailureClass::{Internal, Parent, Source};
         let (class, code, advice) = match &error {
-            DockerfileError::Invalid { .. } => {
-                (Source, "dockerfile.invalid", "correct the Dockerfile and commit it")
-            }
+            DockerfileError::Invalid { flaw, .. } => (Source, flaw.code(), flaw.advice()),
             DockerfileError::PlatformFlag { .. } => (
                 Source,
                 "dockerfile.platform_flag",

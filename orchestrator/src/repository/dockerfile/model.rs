@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{DockerfileError, lines::End, parse};
+use super::{DockerfileError, Flaw, lines::End, parse};
 
 /// A Dockerfile: its text, unchanged, and what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Dockerfile {
             Ok(text) => parse::parse(text),
             Err(error) => {
                 let line = 1 + text[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count();
-                Err(DockerfileError::invalid(line, "it is not UTF-8"))
+                Err(DockerfileError::flawed(Flaw::NotUtf8, line, "it is not UTF-8"))
             }
         }
     }

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, ops::Range};
 use common::image::ImageReference;
 
 use super::{
-    Arguments, Dockerfile, DockerfileError,
+    Arguments, Dockerfile, DockerfileError, Flaw,
     expand::{Missing, expand},
     model::{Kind, Word},
     words,
@@ -188,7 +188,7 @@ impl Dockerfile {
         lookup: &dyn Fn(&str) -> Option<String>,
     ) -> Result<String, DockerfileError> {
         expand(word, self.escape, missing, lookup)
-            .map_err(|reason| DockerfileError::invalid(line, format!("in '{word}': {reason}")))
+            .map_err(|reason| DockerfileError::flawed(Flaw::Variable, line, format!("in '{word}': {reason}")))
     }
 }
 
@@ -209,9 +209,11 @@ fn base(text: String, earlier: &[(Option<String>, Base)]) -> Base {
 
 fn reference(text: &str, line: usize) -> Result<ImageReference, DockerfileError> {
     if text.is_empty() {
-        return Err(DockerfileError::invalid(line, "the name of the image is empty"));
+        return Err(DockerfileError::flawed(Flaw::ImageName, line, "the name of the image is empty"));
     }
-    text.parse().map_err(|error: common::ParseError| DockerfileError::invalid(line, error.to_string()))
+    text.parse().map_err(|error: common::ParseError| {
+        DockerfileError::flawed(Flaw::ImageName, line, error.to_string())
+    })
 }
 
 /// The image of a `from`, unless that is a stage or `scratch`.
@@ -228,7 +230,7 @@ fn outside(
             "{what} cannot contain variables; give the image a stage of its own (FROM {text} AS name) and use \
              the name"
         );
-        return Err(DockerfileError::invalid(line, reason));
+        return Err(DockerfileError::flawed(Flaw::Variable, line, reason));
     }
     let lower = text.to_lowercase();
     let named = resolved.stages.iter().position(|(name, _)| name.as_deref() == Some(lower.as_str()));
@@ -237,7 +239,7 @@ fn outside(
         Some(other) if other < stage => Ok(None),
         Some(_) => {
             let reason = format!("{what}={text} does not name an earlier stage");
-            Err(DockerfileError::invalid(line, reason))
+            Err(DockerfileError::flawed(Flaw::UnknownStage, line, reason))
         }
         None if text == "scratch" => Ok(None),
         None => reference(text, line).map(Some),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use parse_dockerfile::{Flag, Instruction as Parsed, UnescapedString};
 
 use super::{
-    DockerfileError,
+    DockerfileError, Flaw,
     lines::{self, End, InstructionLines},
     model::{Dockerfile, Instruction, Kind, Word},
 };
@@ -36,7 +36,9 @@ fn invalid(error: &parse_dockerfile::Error) -> DockerfileError {
     let text = error.to_string();
     // The crate's text ends with the place, which is said once already.
     let reason = text.split(" at line ").next().unwrap_or(&text);
-    DockerfileError::invalid(error.line().max(1), reason)
+    let no_from = reason.ends_with("expected FROM") || reason.contains("one FROM instruction");
+    let flaw = if no_from { Flaw::NoFrom } else { Flaw::Syntax };
+    DockerfileError::flawed(flaw, error.line().max(1), reason)
 }
 
 struct Reader<'a> {
@@ -63,7 +65,7 @@ impl Reader<'_> {
                         (name, _) => {
                             let reason =
                                 format!("FROM has no flag --{name}, or not twice or without a value");
-                            return Err(DockerfileError::invalid(line, reason));
+                            return Err(DockerfileError::flawed(Flaw::FromFlag, line, reason));
                         }
                     }
                 }

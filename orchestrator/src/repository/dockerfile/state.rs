@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::{
-    Arguments, Dockerfile, DockerfileError,
+    Arguments, Dockerfile, DockerfileError, Flaw,
     expand::Missing,
     model::{Instruction, Kind},
     parents::{Base, Stages},
@@ -85,7 +85,7 @@ impl Dockerfile {
             }
             Kind::Env(text) | Kind::Label(text) => {
                 let pairs = words::pairs(text, self.escape)
-                    .map_err(|reason| DockerfileError::invalid(line, reason))?;
+                    .map_err(|reason| DockerfileError::flawed(Flaw::Words, line, reason))?;
                 // All values see the environment from before the instruction.
                 let pairs: Vec<(String, String)> = pairs
                     .iter()
