@@ -171,7 +171,7 @@ async fn a_task_of_ours_that_nobody_waits_for_is_cancelled() {
         let mut services = services(state.path()).await;
         let bridge = testkit::koji::InMemoryBridge::start().await.unwrap();
         let task = 7;
-        bridge.set_task_state(task, KojiTaskState::Open, "");
+        bridge.add_task(task);
         services.planning.outside.koji = Some(crate::outside::Koji::new(bridge.address().clone()));
         let journal = MemoryJournal::default();
         let started = Some(crate::plan::FilesystemTask { task, ours });
