@@ -139,6 +139,27 @@ fn made_up(id: u64) -> Value {
     })
 }
 
+/// A compose as the interface sends it: the state as number and as name. Which
+/// of the two comes first depends on the number, for readers must take both.
+fn told(compose: &Value) -> String {
+    let name = compose["state_name"].as_str().unwrap_or_default();
+    let number = ["wait", "generating", "done", "removed", "failed"].iter().position(|known| *known == name);
+    let mut fields: Vec<String> = compose
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| !matches!(key.as_str(), "state" | "state_name"))
+        .map(|(key, value)| format!("{}: {value}", json!(key)))
+        .collect();
+    let mut states =
+        [format!("\"state\": {}", number.unwrap_or(5)), format!("\"state_name\": {}", json!(name))];
+    if compose["id"].as_u64().is_some_and(|id| id % 2 == 1) {
+        states.reverse();
+    }
+    fields.extend(states);
+    format!("{{{}}}", fields.join(", "))
+}
+
 fn merge(compose: &mut Value, fields: &Value) {
     for (key, value) in fields.as_object().into_iter().flatten() {
         compose[key] = value.clone();
@@ -170,7 +191,7 @@ async fn handle(State(inner): State<Arc<Mutex<Content>>>, request: Request) -> R
     let right = if right.is_null() {
         status_answer(404, &[], "no such compose")
     } else {
-        Response::new(Body::from(right.to_string()))
+        Response::new(Body::from(told(&right)))
     };
     match effect {
         Some(Effect::Status(status, headers, body)) => status_answer(status, &headers, body),

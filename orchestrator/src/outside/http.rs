@@ -149,9 +149,9 @@ impl Http {
             };
             within(self.settings.deadline, url, fetch).await.map_err(|error| {
                 if method == reqwest::Method::GET || error.is_unheard() {
-                    Heard::Maybe(error)
+                    Heard::Harmless(error)
                 } else {
-                    Heard::Yes(error)
+                    Heard::Maybe(error)
                 }
             })
         };
@@ -186,11 +186,13 @@ impl Http {
     }
 }
 
-/// An error of a request, and whether the other side may have acted on it.
+/// An error of a request, and whether the request may be sent again.
 #[derive(Debug, thiserror::Error)]
 enum Heard {
+    /// Nobody can have acted on it, or acting twice does nothing more.
     #[error(transparent)]
-    Yes(HttpError),
+    Harmless(HttpError),
+    /// The other side may have acted on it: once more could be once too often.
     #[error(transparent)]
     Maybe(HttpError),
 }
@@ -198,7 +200,7 @@ enum Heard {
 impl Heard {
     fn into_error(self) -> HttpError {
         match self {
-            Self::Yes(error) | Self::Maybe(error) => error,
+            Self::Harmless(error) | Self::Maybe(error) => error,
         }
     }
 }
@@ -206,18 +208,38 @@ impl Heard {
 impl common::retry::Transient for Heard {
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Yes(_) => None,
-            Self::Maybe(error) => error.retry_after(),
+            Self::Maybe(_) => None,
+            Self::Harmless(error) => error.retry_after(),
         }
     }
 }
 
-/// The address without what may be a secret: user name and password.
-fn shown(url: &Url) -> Url {
+/// An address without what may be a secret: user name and password, query and
+/// fragment. For logs, plans and failures.
+pub fn shown(url: &Url) -> Url {
     let mut url = url.clone();
     // An address that cannot have them has none.
     let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.set_query(None);
+    url.set_fragment(None);
     url
+}
+
+/// The same for a text that was meant as an address.
+pub fn shown_address(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(url) if url.has_host() => shown(&url).to_string(),
+        _ => {
+            let end = text.find(['?', '#']).unwrap_or(text.len());
+            let text = text.get(..end).unwrap_or_default();
+            let (scheme, rest) = match text.find("://") {
+                Some(at) => text.split_at(at + 3),
+                None => ("", text),
+            };
+            let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+            format!("{scheme}{rest}")
+        }
+    }
 }
 
 /// A redirect's goal for people.

@@ -11,7 +11,7 @@ mod openshift;
 use registry_client::Client;
 
 pub use allowed::{AllowedPlaceError, AllowedPlaces};
-pub use http::{Downloaded, Http, HttpError, HttpSettings};
+pub use http::{Downloaded, Http, HttpError, HttpSettings, shown, shown_address};
 pub use koji::{
     ImageTask, Koji, KojiArchive, KojiBridge, KojiBuild, KojiBuildState, KojiCapability, KojiChecksum,
     KojiError, KojiReach, KojiRepository, KojiTarget, KojiTask, KojiTaskState, TaskOutput,

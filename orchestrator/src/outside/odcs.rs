@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Http, HttpError, HttpSettings};
+use super::{Http, HttpError, HttpSettings, shown};
 use crate::config::Composes;
 
 /// Largest answer in bytes.
@@ -91,6 +91,20 @@ pub enum ComposeState {
     Other(String),
 }
 
+impl ComposeState {
+    /// The state that a number of ODCS's interface means.
+    fn of_number(number: u64) -> Self {
+        match number {
+            0 => Self::Wait,
+            1 => Self::Generating,
+            2 => Self::Done,
+            3 => Self::Removed,
+            4 => Self::Failed,
+            _ => Self::Other(number.to_string()),
+        }
+    }
+}
+
 impl From<String> for ComposeState {
     fn from(name: String) -> Self {
         match name.as_str() {
@@ -117,32 +131,79 @@ impl From<ComposeState> for String {
     }
 }
 
-/// A compose as ODCS tells about it.
+/// A compose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Told")]
 pub struct Compose {
     /// Its number.
     pub id: u64,
     /// Its state.
-    #[serde(alias = "state_name")]
     pub state: ComposeState,
     /// Why it is in that state; may be empty.
-    #[serde(default, deserialize_with = "text")]
     pub state_reason: String,
     /// What it is made of, as ODCS says it.
-    #[serde(default, deserialize_with = "text")]
     pub source: String,
     /// Architectures it was made for; may be empty.
-    #[serde(default, deserialize_with = "words")]
     pub arches: Vec<String>,
     /// Keys that its packages may be signed with; may be empty.
-    #[serde(default, deserialize_with = "words")]
     pub sigkeys: Vec<String>,
     /// Where its repository file is.
-    #[serde(default)]
     pub result_repofile: Option<String>,
     /// When it goes away.
-    #[serde(default)]
     pub time_to_expire: Option<Timestamp>,
+}
+
+/// A compose as ODCS tells about it, or as it was recorded. ODCS tells the state
+/// twice: `state` is a number, `state_name` its name. The record has the name as
+/// `state`.
+#[derive(Deserialize)]
+struct Told {
+    id: u64,
+    #[serde(default)]
+    state: Option<StateTold>,
+    #[serde(default)]
+    state_name: Option<ComposeState>,
+    #[serde(default, deserialize_with = "text")]
+    state_reason: String,
+    #[serde(default, deserialize_with = "text")]
+    source: String,
+    #[serde(default, deserialize_with = "words")]
+    arches: Vec<String>,
+    #[serde(default, deserialize_with = "words")]
+    sigkeys: Vec<String>,
+    #[serde(default)]
+    result_repofile: Option<String>,
+    #[serde(default)]
+    time_to_expire: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StateTold {
+    Number(u64),
+    Name(ComposeState),
+}
+
+impl TryFrom<Told> for Compose {
+    type Error = &'static str;
+
+    fn try_from(told: Told) -> Result<Self, &'static str> {
+        let state = match (told.state_name, told.state) {
+            (Some(name), _) | (None, Some(StateTold::Name(name))) => name,
+            (None, Some(StateTold::Number(number))) => ComposeState::of_number(number),
+            (None, None) => return Err("a compose has neither 'state_name' nor 'state'"),
+        };
+        Ok(Self {
+            id: told.id,
+            state,
+            state_reason: told.state_reason,
+            source: told.source,
+            arches: told.arches,
+            sigkeys: told.sigkeys,
+            result_repofile: told.result_repofile,
+            time_to_expire: told.time_to_expire,
+        })
+    }
 }
 
 /// A text that may be null.
@@ -173,32 +234,33 @@ impl Odcs {
     ///
     /// # Errors
     /// The address is none, or the credentials cannot be read.
-    pub fn of_site(site: &Composes) -> Result<Option<Self>, Failure> {
+    pub async fn of_site(site: &Composes) -> Result<Option<Self>, Failure> {
         // Tries follow each other closely, for somebody polls.
         let patience = Patience {
             attempts: 4,
             first_wait: Duration::from_secs(2),
             longest_wait: Duration::from_secs(30),
         };
-        Self::patient(site, patience)
+        Self::patient(site, patience).await
     }
 
-    pub(crate) fn patient(site: &Composes, patience: Patience) -> Result<Option<Self>, Failure> {
+    pub(crate) async fn patient(site: &Composes, patience: Patience) -> Result<Option<Self>, Failure> {
         let Some(api_url) = &site.api_url else { return Ok(None) };
         let wrong = |code: &str, text: String| Failure::new(FailureClass::Policy, code, text);
         let base = format!("{}/", api_url.trim_end_matches('/')).parse::<Url>().ok();
         let base = base.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(|| {
-            wrong("site.bad_compose_service", format!("composes.api_url '{api_url}' is no web address"))
+            let shown = super::shown_address(api_url);
+            wrong("site.bad_compose_service", format!("composes.api_url '{shown}' is no web address"))
         })?;
         let token = match &site.token_directory {
-            Some(directory) => Some(Secret::from_file(&directory.join("token")).map_err(|error| {
-                wrong("site.compose_token", error.to_string())
+            Some(directory) => Some(token(directory.join("token")).await.map_err(|reason| {
+                wrong("site.compose_token", reason)
                     .with_advice("correct composes.token_directory, or put the file 'token' there")
             })?),
             None => None,
         };
         let identity = match &site.certificate_directory {
-            Some(directory) => Some(identity(&directory.join("cert")).map_err(|reason| {
+            Some(directory) => Some(identity(&directory.join("cert")).await.map_err(|reason| {
                 let text = format!("the client certificate of ODCS in {}/cert {reason}", directory.display());
                 wrong("site.compose_certificate", text).with_advice(
                     "certificate and key go into one PEM file 'cert' in composes.certificate_directory",
@@ -242,7 +304,7 @@ impl Odcs {
         let answer = self.http.call(method, &url, self.token.as_ref(), body, MAX_ANSWER).await;
         let answer = answer.map_err(|error| refused(&error))?;
         serde_json::from_slice(&answer).map_err(|error| {
-            Failure::from(HttpError::Answer { url, reason: error.to_string() }).with_advice(
+            Failure::from(HttpError::Answer { url: shown(&url), reason: error.to_string() }).with_advice(
                 "composes.api_url has to be the address of ODCS's interface, such as https://odcs.example.org/api/1",
             )
         })
@@ -264,12 +326,46 @@ fn refused(error: &HttpError) -> Failure {
     Failure::from_error(class, code, error).with_advice(advice)
 }
 
-fn identity(file: &std::path::Path) -> Result<reqwest::Identity, String> {
-    let size = std::fs::metadata(file).map_err(|error| format!("cannot be read: {error}"))?.len();
+async fn token(file: std::path::PathBuf) -> Result<Secret, String> {
+    let read = tokio::task::spawn_blocking(move || Secret::from_file(&file)).await;
+    read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+async fn identity(file: &std::path::Path) -> Result<reqwest::Identity, String> {
+    let size = tokio::fs::metadata(file).await.map_err(|error| format!("cannot be read: {error}"))?.len();
     if size > MAX_CERTIFICATE {
         return Err("is too large".to_owned());
     }
-    let pem = std::fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
+    let pem = tokio::fs::read(file).await.map_err(|error| format!("cannot be read: {error}"))?;
     // The client's own error may quote the file.
     reqwest::Identity::from_pem(&pem).map_err(|_| "is no PEM file with a certificate and its key".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_by_name_or_number_in_any_order() {
+        let rest = r#""id": 7, "state_reason": null"#;
+        for (state, expected) in [
+            (r#""state": 2, "state_name": "done""#, ComposeState::Done),
+            (r#""state_name": "done", "state": 2"#, ComposeState::Done),
+            (r#""state": 0"#, ComposeState::Wait),
+            (r#""state": 1"#, ComposeState::Generating),
+            (r#""state": 2"#, ComposeState::Done),
+            (r#""state": 3"#, ComposeState::Removed),
+            (r#""state": 4"#, ComposeState::Failed),
+            (r#""state": 5, "state_name": "new""#, ComposeState::Other("new".to_owned())),
+            (r#""state_name": "removed""#, ComposeState::Removed),
+        ] {
+            let told = format!("{{{rest}, {state}}}");
+            let compose: Compose = serde_json::from_str(&told).unwrap();
+            assert_eq!(compose.state, expected, "{told}");
+            let record = serde_json::to_string(&compose).unwrap();
+            assert_eq!(serde_json::from_str::<Compose>(&record).unwrap(), compose, "{record}");
+        }
+        let failure = serde_json::from_str::<Compose>(r#"{"id": 7}"#).unwrap_err();
+        assert!(failure.to_string().contains("state_name"), "{failure}");
+    }
 }

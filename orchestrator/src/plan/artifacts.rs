@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::fetch::ensure;
 use self::resolve::{archives_of, by_url, conflicts};
+use super::record::check_record;
 use crate::{
-    outside::{AllowedPlaces, Koji},
+    outside::{AllowedPlaces, Koji, shown},
     repository::inputs::{ArtifactWishes, KojiArtifacts},
     services::PlanServices,
 };
@@ -69,8 +70,24 @@ pub struct FetchedArtifact {
     pub sha256: String,
     /// Its size in bytes.
     pub size: u64,
-    /// Where it came from.
+    /// Where it came from. It may hold a secret; see [`FetchedArtifact::shown_url`].
     pub url: url::Url,
+    /// Whether the URL is the user's, who may name the site's allowed places only.
+    pub is_asked: bool,
+}
+
+impl WantedArtifact {
+    /// Where it is, for people: without what may be a secret.
+    pub fn shown_url(&self) -> String {
+        shown(&self.url).to_string()
+    }
+}
+
+impl FetchedArtifact {
+    /// Where it came from, for people: without what may be a secret.
+    pub fn shown_url(&self) -> String {
+        shown(&self.url).to_string()
+    }
 }
 
 /// What came of the wishes.
@@ -102,12 +119,16 @@ impl Step<PlanServices> for FetchArtifacts<'_> {
         let services = cx.services;
         let allowed = AllowedPlaces::parse(&services.site.artifacts.allowed_domains)?;
         let wanted = self.resolve(services, &allowed, cx.name).await?;
+        // What is wanted takes about as much as what will have been fetched.
+        check_record(&wanted).map_err(too_many)?;
         if !services.reach.may_change() {
             for file in &wanted {
-                let text = format!("a build would fetch {} as artifacts/{}", file.url, file.destination);
+                let text =
+                    format!("a build would fetch {} as artifacts/{}", file.shown_url(), file.destination);
                 services.say(cx.name, &text).await;
             }
-            return Ok(ArtifactOutcome { wanted, fetched: Vec::new() });
+            let outcome = ArtifactOutcome { wanted, fetched: Vec::new() };
+            return checked(outcome);
         }
         let fetched = wanted.into_iter().map(|wanted| fetch::fetch(services, wanted, &allowed));
         let results: Vec<_> = stream::iter(fetched).buffered(AT_A_TIME).collect().await;
@@ -122,11 +143,24 @@ impl Step<PlanServices> for FetchArtifacts<'_> {
             return Err(failure);
         }
         for file in &fetched {
-            let text = format!("artifacts/{} from {}, sha256 {}", file.destination, file.url, file.sha256);
+            let text =
+                format!("artifacts/{} from {}, sha256 {}", file.destination, file.shown_url(), file.sha256);
             services.say(cx.name, &text).await;
         }
-        Ok(ArtifactOutcome { wanted: Vec::new(), fetched })
+        checked(ArtifactOutcome { wanted: Vec::new(), fetched })
     }
+}
+
+/// The outcome, if it can be recorded.
+fn checked(outcome: ArtifactOutcome) -> Result<ArtifactOutcome, Failure> {
+    check_record(&outcome).map_err(too_many)?;
+    Ok(outcome)
+}
+
+fn too_many(size: String) -> Failure {
+    let text = format!("the artifacts' names, places and digests come to {size}");
+    Failure::new(FailureClass::Source, "artifacts.too_many", text)
+        .with_advice("ask for fewer files, or for one archive that has them")
 }
 
 impl FetchArtifacts<'_> {

@@ -48,7 +48,9 @@ pub struct ComposeOutcome {
 }
 
 /// Decides about the composes of a build, has them made, and waits for them.
-/// Only for builds to which they [apply](applies).
+/// Only for builds to which they [apply](applies). Without `may_start` nothing is
+/// begun or renewed, as in a dry run: something else is wrong with the build, and
+/// this is for what is wrong with its composes.
 ///
 /// # Errors
 /// The inputs contradict each other, Koji or ODCS cannot answer, or a compose
@@ -56,10 +58,12 @@ pub struct ComposeOutcome {
 pub async fn request_composes(
     flow: &Flow<'_, PlanServices>,
     inputs: ComposeInputs<'_>,
+    may_start: bool,
 ) -> Result<ComposeOutcome, Failure> {
     let decision = flow.run(DecideComposes { inputs }).await?;
     let mut started = Vec::new();
-    if flow.services().reach.may_change() {
+    let may_start = may_start && flow.services().reach.may_change();
+    if may_start {
         for (index, request) in decision.requests.iter().enumerate() {
             started.push(flow.scoped(&format!("compose-{index}")).run(StartCompose { request }).await?);
         }
@@ -69,13 +73,14 @@ pub async fn request_composes(
         started: &started,
         platforms: inputs.platforms,
         parent_intent: inputs.parent_intent,
+        may_start,
     })
     .await
 }
 
 /// The site's ODCS, which must be there.
-fn odcs(services: &PlanServices) -> Result<Odcs, Failure> {
-    Odcs::of_site(&services.site.composes)?.ok_or_else(|| {
+async fn odcs(services: &PlanServices) -> Result<Odcs, Failure> {
+    Odcs::of_site(&services.site.composes).await?.ok_or_else(|| {
         Failure::new(FailureClass::Policy, "compose.no_service", "the site has no compose service")
             .with_advice("set composes.api_url")
     })
@@ -155,7 +160,7 @@ impl Step<PlanServices> for StartCompose<'_> {
                 "a compose may have been begun twice: its number was lost when the orchestrator stopped";
             cx.warn("compose.maybe_twice", text).await?;
         }
-        let compose = odcs(cx.services)?.begin(self.request).await?;
+        let compose = odcs(cx.services).await?.begin(self.request).await?;
         cx.services.say(cx.name, &format!("compose {} of {}", compose.id, self.request.source)).await;
         Ok(compose.id)
     }

@@ -14,7 +14,6 @@ use std::time::Duration;
 use common::{
     failure::{Failure, FailureClass},
     flow::{Context, Policy, Stage, Step},
-    image::ImageReference,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -31,12 +30,6 @@ use crate::{
 const CANCEL_DEADLINE: Duration = Duration::from_secs(20);
 /// Longest wait for an image task.
 const TASK_LIMIT: Duration = Duration::from_secs(6 * 3600);
-
-/// Whether a FROM image is no image but a wish for a file system. Its tag names
-/// the configuration file.
-pub fn asks_for_filesystem(from: &ImageReference) -> bool {
-    from.host.is_none() && from.repository.as_str() == "koji/image-build"
-}
 
 /// Starts the image task, unless there is one already. `None` in a dry run.
 #[derive(Serialize)]
@@ -159,6 +152,37 @@ impl Step<PlanServices> for WaitFilesystem {
             return Err(took_too_long(number, self.limit));
         };
         verdict(number, ended?)
+    }
+}
+
+/// Cancels the image task of a build that failed before anybody waited for the
+/// task. That it could not be cancelled changes nothing.
+#[derive(Serialize)]
+pub struct CancelFilesystemTask {
+    /// Number of the task, which this build has started.
+    pub task: u64,
+}
+
+impl Step<PlanServices> for CancelFilesystemTask {
+    const NAME: &'static str = "cancel_filesystem_task";
+    const STAGE: Stage = Stage::Finish;
+    type Output = ();
+
+    fn policy(&self) -> Policy {
+        Policy { timeout: CANCEL_DEADLINE * 2, ..Policy::default() }
+    }
+
+    async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<(), Failure> {
+        let task = self.task;
+        let koji = configured(cx.services)?.clone().with_deadline(CANCEL_DEADLINE);
+        match koji.cancel_task(task).await {
+            Ok(()) => cx.services.say(cx.name, &format!("Koji task {task} is cancelled")).await,
+            Err(failure) => {
+                let text = format!("Koji task {task} could not be cancelled: {failure}");
+                cx.warn("filesystem.not_cancelled", text).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -32,6 +32,7 @@ mod parents;
 mod platforms;
 mod policy;
 mod rebuild;
+mod record;
 mod release;
 pub mod release_env;
 pub mod repositories;
@@ -58,7 +59,7 @@ pub use draft::{
 pub use dry_run::{DRY_RUN_ENDS, DryRun, Silence, dry_run};
 pub use facts::{Facts, is_koji_filesystem};
 pub use filesystem::{
-    FetchFilesystems, FilesystemFile, FilesystemTask, StartFilesystem, WaitFilesystem, asks_for_filesystem,
+    CancelFilesystemTask, FetchFilesystems, FilesystemFile, FilesystemTask, StartFilesystem, WaitFilesystem,
 };
 pub use inject_parent::{InjectParent, InjectedParent};
 pub use parent_build::{FindParentBuild, ParentBuild, ParentWait, parent_nvr};

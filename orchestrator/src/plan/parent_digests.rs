@@ -14,6 +14,7 @@ use common::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{Notice, PinnedParents, SelectedPlatform};
 use crate::outside::{KojiArchive, KojiBuild};
 
 /// The digests that Koji recorded for a container build.
@@ -32,6 +33,19 @@ pub struct PinnedDigests {
     pub index: Option<Digest>,
     /// Those of the members that are built upon, by OCI's name of the architecture.
     pub members: BTreeMap<String, Digest>,
+}
+
+impl PinnedDigests {
+    /// The images that the final stage stands on, platform by platform. Pins name
+    /// members, so that of the index is not known.
+    pub fn of(parents: &PinnedParents, platforms: &[SelectedPlatform]) -> Self {
+        let bases = parents.platforms.iter().map(|platform| platform.base.as_ref());
+        let members = platforms.iter().zip(bases).filter_map(|(selected, base)| {
+            let digest = base?.reference.digest.clone()?;
+            Some((selected.architecture.architecture.clone(), digest))
+        });
+        Self { index: None, members: members.collect() }
+    }
 }
 
 /// What a comparison says.
@@ -65,6 +79,14 @@ impl RecordedDigests {
             }
         }
         Self { index: build.extra.pointer("/image/index/digests").map(digests).unwrap_or_default(), members }
+    }
+
+    /// What somebody should know about the parent that a build is pinned to and
+    /// the one that was recorded: nothing, if they are the same.
+    pub fn notice(&self, parent: &Nvr, pinned: &PinnedDigests) -> Option<Notice> {
+        // Without `enforce` no verdict is a failure.
+        let (code, text) = self.compare(pinned).judge(parent, false).ok().flatten()?;
+        Some(Notice::new(code, text))
     }
 
     /// Compares with what a build is pinned to.
@@ -182,6 +204,28 @@ mod tests {
         for (id, recorded, pinned, expected) in cases {
             assert_eq!(recorded.compare(&pinned), expected, "{id}");
         }
+    }
+
+    #[test]
+    fn the_members_that_are_built_upon_are_compared() {
+        let base = |text: &str| crate::plan::BaseImage {
+            reference: format!("r.example.org/base@{}", digest(text)).parse().unwrap(),
+            labels: BTreeMap::new(),
+            env: BTreeMap::new(),
+            user: String::new(),
+        };
+        let platform = |base| crate::plan::PinnedPlatform { parents: Vec::new(), base };
+        let parents = PinnedParents { platforms: vec![platform(Some(base("a"))), platform(None)] };
+        let platforms = [("x86_64", "amd64"), ("aarch64", "arm64")].map(|(platform, architecture)| {
+            let architecture = common::platform::Architecture::plain(architecture);
+            SelectedPlatform { platform: platform.parse().unwrap(), architecture }
+        });
+        let found = PinnedDigests::of(&parents, &platforms);
+        assert_eq!(found, pinned(None, &[("amd64", "a")]));
+        let nvr = "base-1.0-1".parse().unwrap();
+        assert_eq!(recorded(&[], &[("amd64", "a")]).notice(&nvr, &found), None);
+        let notice = recorded(&[], &[("amd64", "b")]).notice(&nvr, &found).unwrap();
+        assert_eq!(notice.code, "parent.digest_mismatch");
     }
 
     #[test]

@@ -39,8 +39,6 @@ pub struct Rebuild {
     pub triggered_by: Option<ImageReference>,
     /// The head of the branch is built instead of the commit in the request.
     pub from_latest: bool,
-    /// The time belongs into the release.
-    pub timestamp_in_release: bool,
 }
 
 impl Step<PlanServices> for NoteRebuild<'_> {
@@ -71,7 +69,6 @@ fn rebuild(request: &BuildRequest, autorebuild: &AutomaticRebuild) -> Rebuild {
         automatic,
         triggered_by: request.triggered_by.clone().filter(|_| automatic),
         from_latest: automatic && autorebuild.from_latest,
-        timestamp_in_release: automatic && autorebuild.add_timestamp_to_release,
     }
 }
 

@@ -21,13 +21,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use crate::{outside::AllowedPlaces, repository::repo_file::RepositoryFile, services::PlanServices};
+use super::record::check_record;
+use crate::{
+    outside::{AllowedPlaces, shown, shown_address},
+    repository::repo_file::RepositoryFile,
+    services::PlanServices,
+};
 
 /// Largest repository file in bytes.
 const MAX_FILE: u64 = 64 * 1024;
-/// Bytes of all files, each counted for every platform that it is for: what a
-/// step may record, less what JSON adds.
-const MAX_ALL: usize = 160 * 1024;
 /// Files that are fetched side by side.
 const AT_A_TIME: usize = 4;
 
@@ -97,7 +99,7 @@ impl Step<PlanServices> for FetchRepositories<'_> {
         for (address, result) in sources.keys().zip(fetched) {
             match result {
                 Ok((file, sha256)) => {
-                    let text = format!("{} from {address}, sha256 {sha256}", file.name);
+                    let text = format!("{} from {}, sha256 {sha256}", file.name, file.from);
                     services.say(cx.name, &text).await;
                     files.insert(*address, file);
                 }
@@ -137,7 +139,7 @@ fn sources<'a>(
         let url = match address.parse::<Url>() {
             Ok(url) if matches!(url.scheme(), "http" | "https") => url,
             _ => {
-                let text = format!("'{address}' is no web address of a repository file");
+                let text = format!("'{}' is no web address of a repository file", shown_address(address));
                 problems.push(
                     Failure::new(FailureClass::User, "repositories.bad_url", text)
                         .with_advice("give addresses that begin with https:// or http://"),
@@ -146,7 +148,7 @@ fn sources<'a>(
             }
         };
         if is_asked && !allowed.allows(&url) {
-            let text = format!("{address} is in no place that this site allows for repository files");
+            let text = format!("{} is in no place that this site allows for repository files", shown(&url));
             problems.push(
                 Failure::new(FailureClass::Policy, "repositories.domain_not_allowed", text).with_advice(
                     "the places are in repositories.allowed_domains of the site's configuration",
@@ -170,11 +172,11 @@ async fn fetch(
     let bytes = services.outside.http.get_from(&source.url, MAX_FILE, &source.allowed).await?;
     let sha256 = hex::encode(Sha256::digest(&bytes));
     let content = checked(&bytes, proxy).map_err(|reason| {
-        let text = format!("{} is no repository file: {reason}", source.url);
+        let text = format!("{} is no repository file: {reason}", shown(&source.url));
         Failure::new(FailureClass::Source, "repositories.bad_file", text)
             .with_advice("look at what is at this address; dnf's documentation describes the format")
     })?;
-    let file = RepositoryFile { name: source.name, content, from: source.url.to_string() };
+    let file = RepositoryFile { name: source.name, content, from: shown(&source.url).to_string() };
     Ok((file, sha256))
 }
 
@@ -211,11 +213,11 @@ fn dealt_out(
         everywhere: pick(&both),
         platforms: composed.platforms.iter().map(|(p, addresses)| (p.clone(), pick(addresses))).collect(),
     };
-    let size: usize = all.iter().map(|file| file.name.len() + file.content.len() + file.from.len()).sum();
-    if size > MAX_ALL {
-        let text = format!("the repository files have {size} bytes together; {MAX_ALL} are allowed");
-        return Err(Failure::new(FailureClass::Source, "repositories.too_large", text)
-            .with_advice("leave out repositories that the build does not need"));
-    }
+    check_record(&all).map_err(|size| {
+        let text =
+            format!("the repository files, each counted for every platform that it is for, come to {size}");
+        Failure::new(FailureClass::Source, "repositories.too_large", text)
+            .with_advice("leave out repositories that the build does not need")
+    })?;
     Ok(all)
 }

@@ -62,8 +62,6 @@ pub struct RepositoryFacts {
     pub artifacts: ArtifactWishes,
     /// Name of the help file, if it is there.
     pub has_help: Option<String>,
-    /// Whether there is a file `sources`.
-    pub has_sources_file: bool,
     /// The image is made from a file system that Koji makes first.
     pub base_is_koji_filesystem: bool,
     /// How Koji makes it, as text; only if it does.

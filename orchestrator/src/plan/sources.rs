@@ -20,12 +20,11 @@ use common::{
     request::GitSource,
 };
 use serde::Serialize;
-use url::Url;
 
 use self::{changes::changes, command::run};
-use super::{ExtraFileRecord, source::STOP_THREADS};
+use super::{ExtraFileRecord, record::check_record, source::STOP_THREADS};
 use crate::{
-    repository::{ResolvedSource, checkout::checkout, dockerignore},
+    repository::{ResolvedSource, checkout::checkout, dockerignore, shown_address},
     services::{PlanServices, disk_failure},
 };
 
@@ -70,12 +69,12 @@ impl Step<PlanServices> for FetchSources<'_> {
         let limit = services.site.builds.max_context.bytes();
         {
             let (work, checked_out, token) = (work.clone(), checked_out.clone(), cx.cancel.child_token());
-            let uri = without_password(&self.source.uri);
+            let uri = shown_address(&self.source.uri);
             let _stops_on_drop = token.clone().drop_guard();
             tree.on_thread(move |tree| -> Result<(), Failure> {
                 prepare(&work)?;
                 checkout(tree, &checked_out, limit, &token)?;
-                name_origin(&checked_out, uri.as_deref())
+                name_origin(&checked_out, &uri)
             })
             .await?;
         }
@@ -108,6 +107,11 @@ impl Step<PlanServices> for FetchSources<'_> {
             cx.warn("sources.change_ignored", text).await?;
         }
         records.retain(|record| !fixed(&record.path));
+        check_record(&records).map_err(|size| {
+            let text = format!("the names of the files that the sources command left come to {size}");
+            Failure::new(FailureClass::Source, "sources.too_many", text)
+                .with_advice("put the files into one archive")
+        })?;
         services.say(cx.name, &format!("{} files were fetched or changed", records.len())).await;
         Ok(records)
     }
@@ -130,31 +134,14 @@ fn prepare(work: &Path) -> Result<(), Failure> {
 
 /// Makes the working tree a git repository with the right remote: commands such
 /// as `fedpkg` take the package's name from there.
-fn name_origin(directory: &Path, uri: Option<&str>) -> Result<(), Failure> {
+fn name_origin(directory: &Path, uri: &str) -> Result<(), Failure> {
     let made = git2::Repository::init_opts(
         directory,
         git2::RepositoryInitOptions::new().external_template(false).mkdir(false),
     );
-    let named = made.and_then(|repository| match uri {
-        Some(uri) => repository.remote("origin", uri).map(drop),
-        None => Ok(()),
-    });
+    let named = made.and_then(|repository| repository.remote("origin", uri).map(drop));
     named.map_err(|error| {
         let text = format!("cannot make a git repository in {}: {}", directory.display(), error.message());
         Failure::new(FailureClass::Infrastructure, "orchestrator.disk", text)
     })
-}
-
-/// The address without user name and password; `None` when it cannot be parted.
-fn without_password(uri: &str) -> Option<String> {
-    match Url::parse(uri) {
-        Ok(mut url) if url.host().is_some() => {
-            url.set_password(None).ok()?;
-            if url.scheme().starts_with("http") {
-                url.set_username("").ok()?;
-            }
-            Some(url.to_string())
-        }
-        _ => Some(uri.to_owned()).filter(|uri| !uri.contains("://") || uri.starts_with("file://")),
-    }
 }

@@ -24,9 +24,6 @@ pub struct FindTargetRepository<'a> {
     pub target: &'a KojiTarget,
     /// Proxy that package managers use.
     pub proxy: Option<&'a str>,
-    /// Whether the certificate of Koji's files need not be valid: only where the
-    /// site says so, and never on the quiet.
-    pub insecure: bool,
 }
 
 impl Step<PlanServices> for FindTargetRepository<'_> {
@@ -42,7 +39,7 @@ impl Step<PlanServices> for FindTargetRepository<'_> {
         let Some(koji) = askable(cx.services) else { return Ok(None) };
         let found = koji.repository(&self.target.build_tag).await?;
         let repository = found.ok_or_else(|| no_repository(self.target))?;
-        let file = repository_file(self.target, &repository, self.proxy, self.insecure)?;
+        let file = repository_file(self.target, &repository, self.proxy)?;
         cx.services.say(cx.name, &format!("{}: {}", file.name, repository.base_url)).await;
         Ok(Some(file))
     }
@@ -56,7 +53,6 @@ fn repository_file(
     target: &KojiTarget,
     repository: &KojiRepository,
     proxy: Option<&str>,
-    insecure: bool,
 ) -> Result<RepositoryFile, Failure> {
     // Koji takes nearly anything as a name; a file and a section do not.
     let fits = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
@@ -71,9 +67,6 @@ fn repository_file(
         // Koji signs no packages of its own repositories.
         "gpgcheck=0".to_owned(),
     ];
-    if insecure && repository.base_url.starts_with("https://") {
-        lines.push("sslverify=0".to_owned());
-    }
     if let Some(proxy) = proxy.filter(|proxy| !proxy.is_empty()) {
         if proxy.chars().any(|c| c.is_control() || c == ' ') {
             return Err(bad_proxy(proxy));
@@ -117,9 +110,9 @@ mod tests {
         }
     }
 
-    fn content(base_url: &str, proxy: Option<&str>, insecure: bool) -> String {
+    fn content(base_url: &str, proxy: Option<&str>) -> String {
         let repository = KojiRepository { id: 2, tag: "tag".into(), base_url: base_url.into() };
-        let file = repository_file(&target("target"), &repository, proxy, insecure).unwrap();
+        let file = repository_file(&target("target"), &repository, proxy).unwrap();
         assert_eq!((file.name.as_str(), file.from.as_str()), ("target.repo", "Koji target target"));
         file.content
     }
@@ -134,14 +127,13 @@ mod tests {
         };
         let proxy = Some("http://proxy.example.com");
         let cases = [
-            ("YUM-1", plain, None, false, head(plain)),
-            ("YUM-2 proxy", plain, proxy, false, head(plain) + "proxy=http://proxy.example.com\n"),
-            ("YUM-2 without its defect: TLS is verified", tls, None, false, head(tls)),
-            ("YUM-2 where the site says insecure", tls, None, true, head(tls) + "sslverify=0\n"),
-            ("nothing to verify", plain, Some(""), true, head(plain)),
+            ("YUM-1", plain, None, head(plain)),
+            ("YUM-2 proxy", plain, proxy, head(plain) + "proxy=http://proxy.example.com\n"),
+            ("YUM-2 without its defect: TLS is verified", tls, None, head(tls)),
+            ("no proxy", plain, Some(""), head(plain)),
         ];
-        for (id, url, proxy, insecure, expected) in cases {
-            assert_eq!(content(url, proxy, insecure), expected, "{id}");
+        for (id, url, proxy, expected) in cases {
+            assert_eq!(content(url, proxy), expected, "{id}");
         }
     }
 
@@ -149,10 +141,10 @@ mod tests {
     fn hostile_names_make_neither_paths_nor_sections() {
         let base_url = "http://example.com/$basearch".to_owned();
         let repository = KojiRepository { id: 2, tag: "tag".into(), base_url };
-        let file = repository_file(&target("../a]\n[b"), &repository, None, false).unwrap();
+        let file = repository_file(&target("../a]\n[b"), &repository, None).unwrap();
         assert_eq!(file.name, ".._a___b.repo");
         assert_eq!(file.content.lines().count(), 5);
-        let bad = repository_file(&target("a"), &repository, Some("http://p\nx=1"), false).unwrap_err();
+        let bad = repository_file(&target("a"), &repository, Some("http://p\nx=1")).unwrap_err();
         assert_eq!(bad.code, "config.proxy");
     }
 
@@ -160,7 +152,7 @@ mod tests {
     async fn yum_3_and_defect_47_a_missing_repository_fails_here_and_not_in_a_run_instruction() {
         let planning = Planning::start().await;
         let target = target("target");
-        let step = || FindTargetRepository { target: &target, proxy: None, insecure: false };
+        let step = || FindTargetRepository { target: &target, proxy: None };
         let failure = planning.run(step()).await.unwrap_err();
         assert_eq!(failure.code, "koji.no_repository");
         assert!(failure.message.contains("tag") && failure.message.contains("target"), "{failure}");

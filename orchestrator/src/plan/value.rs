@@ -37,6 +37,9 @@ pub struct Plan {
     pub release: Option<String>,
     /// Labels that may differ from platform to platform.
     pub labels_may_differ: Vec<String>,
+    /// Labels that are set here or in the Dockerfile; all others come from the
+    /// parent images.
+    pub own_labels: Vec<String>,
     /// The image stream that follows the image.
     pub image_stream: Option<String>,
     /// Bounds on each platform's build.

@@ -1,6 +1,6 @@
 //! Step: one platform's image, built by a worker.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use common::{
@@ -11,7 +11,7 @@ use common::{
         step::JOURNAL_FAILED,
     },
     names::{WorkOrderId, WorkerId},
-    platform::Platform,
+    platform::{Architecture, Platform},
     work::{WorkOrder, WorkOutcome},
 };
 use jiff::Timestamp;
@@ -22,6 +22,7 @@ use super::BuiltMember;
 use crate::{
     plan::{Plan, PlatformPlan},
     pool::{Submission, Update},
+    repository::dockerfile::Dockerfile,
     services::BuildServices,
 };
 
@@ -97,14 +98,20 @@ impl BuildImage<'_> {
             context: self.plan.context.clone(),
             dockerfile_path: self.plan.dockerfile_path.clone(),
             dockerfile: Bytes::copy_from_slice(self.platform.dockerfile.as_bytes()),
-            build_args: self.plan.build_args.clone(),
-            labels: std::collections::BTreeMap::new(),
+            build_args: self.build_args(),
+            labels: BTreeMap::new(),
             host_label: self.plan.host_label.clone(),
             limits: self.plan.limits,
             use_cache: false,
             parents: self.platform.parents.clone(),
             manifest_format: self.plan.format,
         }
+    }
+
+    /// The user's values, and those that the engine's builder does not define by
+    /// itself.
+    fn build_args(&self) -> BTreeMap<String, String> {
+        build_args(&self.platform.dockerfile, &self.platform.architecture, &self.plan.build_args)
     }
 
     fn work_time(&self) -> Duration {
@@ -114,6 +121,20 @@ impl BuildImage<'_> {
     fn failure(&self, class: FailureClass, code: &str, message: String) -> Failure {
         Failure::new(class, code, message).on_platform(&self.platform.platform)
     }
+}
+
+/// The user's build arguments, and the automatic ones that a Dockerfile declares.
+fn build_args(
+    dockerfile: &str,
+    architecture: &Architecture,
+    given: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    // The plan has made this text from one that could be read.
+    let dockerfile = Dockerfile::parse(dockerfile.as_bytes());
+    let automatic = dockerfile.map(|dockerfile| dockerfile.automatic_arguments(architecture, given));
+    let mut all = automatic.unwrap_or_default();
+    all.extend(given.clone());
+    all
 }
 
 /// A worker's failure as it counts here: on this machine's clock, so that the
@@ -295,6 +316,17 @@ mod tests {
         assert_eq!(failure.code, "worker.stopped_unasked");
         assert!(failure.class.is_worth_another_try());
         assert!(failure.message.contains("went on without it"), "{failure}");
+    }
+
+    #[test]
+    fn declared_automatic_arguments_go_to_the_worker_beside_the_users() {
+        let given = BTreeMap::from(
+            [("A", "1"), ("TARGETOS", "mine")].map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let found =
+            build_args("FROM a\nARG TARGETARCH\nARG TARGETOS\n", &Architecture::plain("s390x"), &given);
+        let found: Vec<_> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(found, [("A", "1"), ("TARGETARCH", "s390x"), ("TARGETOS", "mine")]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Step: looks whether all platforms are the same image.
 //!
-//! Labels must be equal, because the tags and records made of one are those of
-//! all. What programs see (environment, command, user) may have reasons to
-//! differ, so that is only pointed out. What one platform has and another lacks
+//! Labels of the image itself must be equal, because the tags and records made of
+//! one are those of all. Labels that only the parent image has, and what programs
+//! see (environment, command, user), may have reasons to differ, so that is only
+//! pointed out. What one platform has and another lacks
 //! is a difference like any other. Packages are not compared yet: no worker tells
 //! them so far.
 
@@ -40,6 +41,9 @@ pub struct CompareMembers<'a> {
     /// Labels that may differ beside those that always may. Example: `url`, where
     /// the site makes it of the architecture.
     pub may_differ: &'a [String],
+    /// Labels that the plan sets or the Dockerfile has. All others come from the
+    /// parent images.
+    pub own: &'a [String],
 }
 
 /// What was compared.
@@ -70,7 +74,8 @@ impl Step<BuildServices> for CompareMembers<'_> {
         }
         let may_differ =
             |label: &str| MAY_DIFFER.contains(&label) || self.may_differ.iter().any(|l| l == label);
-        let comparison = compare(&configs, may_differ);
+        let is_own = |label: &str| self.own.iter().any(|own| own == label);
+        let comparison = compare(&configs, may_differ, is_own);
         if !comparison.behaviour.is_empty() {
             let text = format!("the platforms differ:\n{}", comparison.behaviour.rows().join("\n"));
             cx.warn("member.behaviour_differs", text).await?;
@@ -78,7 +83,7 @@ impl Step<BuildServices> for CompareMembers<'_> {
         if !comparison.labels.is_empty() {
             return Err(labels_differ(&comparison.labels));
         }
-        cx.services.say(cx.name, &format!("the labels of {members} platforms are equal")).await;
+        cx.services.say(cx.name, &format!("the own labels of {members} platforms are equal")).await;
         Ok(Compared { members, differences: comparison.behaviour.0.len() })
     }
 }
@@ -88,7 +93,7 @@ impl Step<BuildServices> for CompareMembers<'_> {
 struct Comparison {
     /// Labels that must not.
     labels: Table,
-    /// Environment, command, user.
+    /// Environment, command, user, labels of the parents.
     behaviour: Table,
 }
 
@@ -97,12 +102,21 @@ struct Comparison {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Table(BTreeMap<String, Vec<(Platform, Option<String>)>>);
 
-fn compare(configs: &[(&Platform, ImageConfig)], may_differ: impl Fn(&str) -> bool) -> Comparison {
+fn compare(
+    configs: &[(&Platform, ImageConfig)],
+    may_differ: impl Fn(&str) -> bool,
+    is_own: impl Fn(&str) -> bool,
+) -> Comparison {
     let labels = configs.iter().map(|(platform, config)| {
-        let all = config.labels().filter(|(name, _)| !may_differ(name));
-        (*platform, all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let own = config.labels().filter(|(name, _)| !may_differ(name) && is_own(name));
+        (*platform, own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     });
-    let behaviour = configs.iter().map(|(platform, config)| (*platform, config.behaviour()));
+    let behaviour = configs.iter().map(|(platform, config)| {
+        let inherited = config.labels().filter(|(name, _)| !may_differ(name) && !is_own(name));
+        let mut all = config.behaviour();
+        all.extend(inherited.map(|(name, value)| (format!("label {name}"), value.to_owned())));
+        (*platform, all)
+    });
     Comparison {
         labels: Table::of(&labels.collect::<Vec<_>>()),
         behaviour: Table::of(&behaviour.collect::<Vec<_>>()),
@@ -177,7 +191,11 @@ mod tests {
     fn differences(one: serde_json::Value, other: serde_json::Value) -> (Vec<String>, Vec<String>) {
         let platforms: [Platform; 2] = ["x86_64", "s390x"].map(|name| name.parse().unwrap());
         let configs = [(&platforms[0], config(one)), (&platforms[1], config(other))];
-        let comparison = compare(&configs, |label| MAY_DIFFER.contains(&label) || label == "url");
+        let comparison = compare(
+            &configs,
+            |label| MAY_DIFFER.contains(&label) || label == "url",
+            |label| !label.starts_with("parent."),
+        );
         (comparison.labels.rows(), comparison.behaviour.rows())
     }
 
@@ -208,6 +226,13 @@ mod tests {
                 labels(json!({ "a": "2", "b": "x" })),
                 "a: x86_64 \"1\", s390x \"2\"",
                 "",
+            ),
+            (
+                "of the parent",
+                labels(json!({ "parent.a": "1", "parent.url": "x", "a": "1" })),
+                labels(json!({ "parent.a": "2", "parent.url": "x", "a": "1" })),
+                "",
+                "label parent.a: x86_64 \"1\", s390x \"2\"",
             ),
             (
                 "about one platform",

@@ -9,7 +9,10 @@ use super::{
     AssembleIndex, CleanUp, Failures, NoteTags, Outcome, PushTags, RecordOutcome, ReleaseWorkers,
     WithdrawTags, publish::destination_flows,
 };
-use crate::{plan::CheckDestinations, services::BuildServices};
+use crate::{
+    plan::{CancelFilesystemTask, CheckDestinations, StartFilesystem, WaitFilesystem},
+    services::BuildServices,
+};
 
 /// Takes back what a failed build made visible, records how it ended, and cleans
 /// up. `flow` must not be cancelled by whatever ended the build.
@@ -21,6 +24,9 @@ use crate::{plan::CheckDestinations, services::BuildServices};
 /// it, for the record.
 pub async fn finish(flow: &Flow<'_, BuildServices>, outcome: &Result<BuildResult, Failures>) -> Vec<Failure> {
     let mut failures = Vec::new();
+    if outcome.is_err() {
+        failures.extend(cancel_filesystem(flow).await.err());
+    }
     if outcome.is_err()
         && let Err(failure) = withdraw(flow, &mut failures).await
     {
@@ -30,6 +36,17 @@ pub async fn finish(flow: &Flow<'_, BuildServices>, outcome: &Result<BuildResult
     failures.extend(flow.run(CleanUp).await.err());
     failures.extend(flow.run(ReleaseWorkers).await.err());
     failures
+}
+
+/// Cancels the image task that the build has started and not waited for to its
+/// end: nobody has a use for it any more.
+async fn cancel_filesystem(flow: &Flow<'_, BuildServices>) -> Result<(), Failure> {
+    let planning = flow.over(&flow.services().planning);
+    let Some(Some(started)) = planning.recorded::<StartFilesystem<'_>>().await? else { return Ok(()) };
+    if !started.ours || planning.recorded::<WaitFilesystem>().await?.is_some() {
+        return Ok(());
+    }
+    planning.run(CancelFilesystemTask { task: started.task }).await
 }
 
 async fn record(

@@ -112,19 +112,12 @@ fn check_name(name: &str) -> Result<(), Failure> {
         .with_advice("use small letters, digits, '-' and '.', beginning and ending with a letter or digit"))
 }
 
-/// Whether the step applies: what it follows, or a code and the reason why not.
+/// What the stream follows, or a code and the reason why nothing. Whether there
+/// are a stream and a cluster, the plan has said.
 fn followed<'a>(
-    stream: Option<&str>,
-    has_cluster: bool,
     floating: &[Tag],
     targets: &'a [Target],
 ) -> Result<(&'a Host, &'a Repository), (&'static str, &'static str)> {
-    if stream.is_none() {
-        return Err(("image_stream.not_asked", "the request names no image stream"));
-    }
-    if !has_cluster {
-        return Err(("image_stream.no_cluster", "the site has no OpenShift cluster (openshift.url)"));
-    }
     if floating.is_empty() {
         return Err(("image_stream.no_floating_tags", "the image has no tags that move"));
     }
@@ -142,16 +135,14 @@ fn followed<'a>(
 pub(super) async fn update_image_stream(
     flow: &Flow<'_, BuildServices>,
     plan: &Plan,
-    stream: Option<&str>,
+    stream: &str,
 ) -> Result<(), Failure> {
-    let has_cluster = flow.services().shared.site.openshift.url.is_some();
-    match (stream, followed(stream, has_cluster, &plan.tags.floating, &plan.targets)) {
-        (Some(stream), Ok((host, repository))) => flow
-            .run(UpdateImageStream { stream, host, repository, tags: &plan.tags.floating })
-            .await
-            .map(drop),
-        (_, Err((code, reason))) => flow.skip(UpdateImageStream::NAME, code, reason).await,
-        (None, Ok(_)) => Ok(()),
+    let tags = &plan.tags.floating;
+    match followed(tags, &plan.targets) {
+        Ok((host, repository)) => {
+            flow.run(UpdateImageStream { stream, host, repository, tags }).await.map(drop)
+        }
+        Err((code, reason)) => flow.skip(UpdateImageStream::NAME, code, reason).await,
     }
 }
 
@@ -223,29 +214,12 @@ mod tests {
             tag: None,
         };
         let rows = [
-            ("off by default", None, false, &["latest"][..], vec![registry()], Err("image_stream.not_asked")),
-            ("not asked", None, true, &["latest"], vec![registry()], Err("image_stream.not_asked")),
-            ("no cluster", Some("s"), false, &["latest"], vec![registry()], Err("image_stream.no_cluster")),
-            (
-                "isolated or scratch",
-                Some("s"),
-                true,
-                &[],
-                vec![registry()],
-                Err("image_stream.no_floating_tags"),
-            ),
-            ("only on disk", Some("s"), true, &["latest"], vec![layout()], Err("image_stream.no_registry")),
-            (
-                "the first registry",
-                Some("s"),
-                true,
-                &["latest"],
-                vec![layout(), registry()],
-                Ok("team/hello"),
-            ),
+            ("isolated or scratch", &[][..], vec![registry()], Err("image_stream.no_floating_tags")),
+            ("only on disk", &["latest"], vec![layout()], Err("image_stream.no_registry")),
+            ("the first registry", &["latest"], vec![layout(), registry()], Ok("team/hello")),
         ];
-        for (case, stream, has_cluster, floating, targets, expected) in rows {
-            let found = followed(stream, has_cluster, &tags(floating), &targets);
+        for (case, floating, targets, expected) in rows {
+            let found = followed(&tags(floating), &targets);
             let found = found.as_ref().map(|(_, repository)| repository.as_str()).map_err(|(code, _)| *code);
             assert_eq!(found, expected, "{case}");
         }

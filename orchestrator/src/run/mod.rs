@@ -88,14 +88,17 @@ pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildRes
     let planned = plan.platforms.iter().map(PlannedMember::from).collect();
     let collected = flow.run(CollectMembers { format: plan.format, planned, members: &members }).await?;
     if !left_out(flow, plan, "compare_members").await? {
-        flow.run(CompareMembers { members: &members, may_differ: &plan.labels_may_differ }).await?;
+        let (may_differ, own) = (&plan.labels_may_differ, &plan.own_labels);
+        flow.run(CompareMembers { members: &members, may_differ, own }).await?;
     }
     let (version, release) = (plan.version.as_deref(), plan.release.as_deref());
     flow.run(ConfirmTags { primary: &plan.tags.primary, version, release, members: &members }).await?;
     let index = flow.run(AssembleIndex { format: plan.format, members: &members }).await?;
     publish::push_everywhere(flow, plan, &index, &members).await?;
-    if !left_out(flow, plan, "update_image_stream").await? {
-        image_stream::update_image_stream(flow, plan, plan.image_stream.as_deref()).await?;
+    if !left_out(flow, plan, "update_image_stream").await?
+        && let Some(stream) = &plan.image_stream
+    {
+        image_stream::update_image_stream(flow, plan, stream).await?;
     }
     left_out(flow, plan, "record_build").await?;
     let publications = tags::tag_everywhere(flow, plan, &index).await?;

@@ -113,24 +113,34 @@ impl Outcome {
         let planning = flow.over(&services.planning);
         let resolved = planning.recorded::<ResolveSource<'_>>().await?;
         let plan = services.shared.store.document(&services.stamp.build, PLAN).await?;
+        let named = plan.as_deref().map(named).unwrap_or_default();
         let followed = flow.recorded::<UpdateImageStream<'_>>().await?.is_some();
         let image_stream = if followed { services.image_stream().await? } else { None };
         Ok(Self {
-            commit: resolved.map(|resolved| resolved.commit),
-            nvr: plan.as_deref().and_then(nvr_of),
+            // A rebuild resolves twice, and builds the second; its plan says so.
+            commit: named.commit.or(resolved.map(|resolved| resolved.commit)),
+            nvr: named.nvr,
             image_stream,
             ..Self::from(result)
         })
     }
 }
 
-/// The name of the build in Koji, if a plan says one.
-fn nvr_of(plan: &str) -> Option<Nvr> {
-    #[derive(Deserialize)]
-    struct Named {
-        nvr: Option<Nvr>,
+/// What a plan says about what is built.
+#[derive(Debug, Default, PartialEq)]
+struct Named {
+    commit: Option<CommitId>,
+    nvr: Option<Nvr>,
+}
+
+/// What a plan of any age says; each of the two may be missing or be none.
+fn named(plan: &str) -> Named {
+    let plan: serde_json::Value = serde_json::from_str(plan).unwrap_or_default();
+    let text = |name: &str| plan.get(name).and_then(serde_json::Value::as_str);
+    Named {
+        commit: text("commit").and_then(|text| text.parse().ok()),
+        nvr: text("nvr").and_then(|text| text.parse().ok()),
     }
-    serde_json::from_str::<Named>(plan).ok()?.nvr
 }
 
 impl From<&Result<BuildResult, Failures>> for Outcome {
@@ -183,15 +193,19 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_of_any_age_may_say_the_name() {
-        for (plan, expected) in [
-            (r#"{"nvr":"hello-1.0-3","other":[]}"#, Some("hello-1.0-3")),
-            (r#"{"nvr":null}"#, None),
-            ("{}", None),
-            (r#"{"nvr":7}"#, None),
-            ("not JSON", None),
+    fn a_plan_of_any_age_may_say_name_and_commit() {
+        let commit = "0123456789012345678901234567890123456789";
+        let with_commit = format!(r#"{{"commit":"{commit}","nvr":7}}"#);
+        for (plan, nvr, expected) in [
+            (r#"{"nvr":"hello-1.0-3","other":[]}"#, Some("hello-1.0-3"), None),
+            (r#"{"nvr":null,"commit":"main"}"#, None, None),
+            ("{}", None, None),
+            (with_commit.as_str(), None, Some(commit)),
+            ("not JSON", None, None),
         ] {
-            assert_eq!(nvr_of(plan).map(|nvr| nvr.to_string()).as_deref(), expected, "{plan}");
+            let found = named(plan);
+            assert_eq!(found.nvr.map(|nvr| nvr.to_string()).as_deref(), nvr, "{plan}");
+            assert_eq!(found.commit.as_ref().map(CommitId::as_str), expected, "{plan}");
         }
     }
 }

@@ -149,13 +149,10 @@ const ROWS: &[Row] = &[
     )
     .with(&[("container.yaml", Text("autorebuild: {from_latest: true}\n"))]),
     files(
-        "a release for the environment, and none",
-        &[
-            ("Dockerfile", Text("FROM scratch\nLABEL version=1\n")),
-            ("container.yaml", Text("set_release_env: RELEASE\n")),
-        ],
-        "release_env.no_release",
-        "container.yaml",
+        "a file where a build puts its own",
+        &[("Dockerfile", Text("FROM a\nLABEL version=1\n")), (".reactor/x86_64/help.1", Text("x\n"))],
+        "source.reserved_directory",
+        ".reactor",
     ),
 ];
 

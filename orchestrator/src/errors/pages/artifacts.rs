@@ -62,6 +62,22 @@ pub(super) const PAGES: &[Page] = &[
         "",
     ),
     page(
+        "artifacts.credentials_in_url",
+        "source",
+        "The address of an artifact has a user name or password.",
+        "A repository is no place for secrets, and addresses are recorded with the build.",
+        "Take them out, and revoke the password.",
+        "",
+    ),
+    page(
+        "artifacts.too_many",
+        "source",
+        "There are more artifacts than a build can record.",
+        "Names, places and digests of all of them come to more than 256 KiB.",
+        "Ask for fewer files, or for one archive that has them.",
+        "",
+    ),
+    page(
         "artifacts.no_checksum",
         "source",
         "An artifact has no checksum.",
@@ -107,6 +123,14 @@ pub(super) const PAGES: &[Page] = &[
         "The sources command took too long.",
         "It was stopped.",
         "Look at its output in the log.",
+        "",
+    ),
+    page(
+        "sources.too_many",
+        "source",
+        "The sources command left more files than a build can record.",
+        "Their names come to more than 256 KiB.",
+        "Put the files into one archive.",
         "",
     ),
     page(

@@ -229,6 +229,14 @@ pub(super) const PAGES: &[Page] = &[
         "../../etc/passwd",
     ),
     page(
+        "source.reserved_directory",
+        "source",
+        "The repository has a directory that builds need for themselves.",
+        "A build puts files of its own into .reactor, and others in there would get into the image with them.",
+        "Give the directory another name.",
+        "",
+    ),
+    page(
         "source.artifacts_pnc_unsupported",
         "source",
         "The repository asks for artifacts of a build system that is not supported.",

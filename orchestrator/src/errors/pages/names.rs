@@ -173,14 +173,6 @@ pub(super) const PAGES: &[Page] = &[
         "",
     ),
     page(
-        "release_env.no_release",
-        "source",
-        "container.yaml wants the release in the environment, and there is none.",
-        "set_release_env is set, and neither Dockerfile nor request has a release.",
-        "Set the label 'release' in the Dockerfile, or ask for a release.",
-        "",
-    ),
-    page(
         "release_env.value",
         "source",
         "The release cannot be set in the environment.",

@@ -85,14 +85,6 @@ pub(super) const PAGES: &[Page] = &[
         "",
     ),
     page(
-        "image_stream.not_asked",
-        "skip",
-        "No image stream is asked for.",
-        "The request names none.",
-        "Nothing.",
-        "",
-    ),
-    page(
         "image_stream.not_asked_for",
         "skip",
         "No image stream is asked for.",

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Checksums, DIRECTORY, FetchedArtifact, WantedArtifact};
 use crate::{
-    outside::{AllowedPlaces, Downloaded},
+    outside::{AllowedPlaces, Downloaded, shown},
     services::{PlanServices, disk_failure},
 };
 
@@ -23,7 +23,7 @@ pub(super) async fn fetch(
         && checksums == (Checksums { sha256: Some(sha256.clone()), ..Checksums::default() })
         && let Some(size) = is_there(&directory.join(sha256), sha256).await?
     {
-        return Ok(FetchedArtifact { destination, sha256: sha256.clone(), size, url });
+        return Ok(FetchedArtifact { destination, sha256: sha256.clone(), size, url, is_asked });
     }
     let any = AllowedPlaces::any();
     let allowed = if is_asked { allowed } else { &any };
@@ -32,11 +32,12 @@ pub(super) async fn fetch(
     if let Some((kind, expected, found)) = difference(&checksums, &file) {
         // Another wish may have the same file; then it is fetched again.
         let _removed = tokio::fs::remove_file(&file.path).await;
+        let url = shown(&url);
         let text = format!("{url} does not match expected checksum: its {kind} is {found}, not {expected}");
         return Err(Failure::new(FailureClass::Source, "artifacts.checksum_mismatch", text)
             .with_advice("correct the checksum, if the file is the right one"));
     }
-    Ok(FetchedArtifact { destination, sha256: file.sha256, size: file.size, url })
+    Ok(FetchedArtifact { destination, sha256: file.sha256, size: file.size, url, is_asked })
 }
 
 /// The first checksum that differs: its kind, what was expected, what was found.
@@ -65,15 +66,20 @@ pub async fn ensure(services: &PlanServices, artifact: &FetchedArtifact) -> Resu
     if is_there(&path, &artifact.sha256).await?.is_some() {
         return Ok(path);
     }
-    // It was allowed when it was fetched, and its content is known by now.
-    let any = AllowedPlaces::any();
-    let file = services.outside.http.download(&artifact.url, artifact.size, &directory, &any).await?;
+    // Its content is known by now, but a redirect may lead elsewhere than before.
+    let allowed = match artifact.is_asked {
+        true => AllowedPlaces::parse(&services.site.artifacts.allowed_domains)?,
+        false => AllowedPlaces::any(),
+    };
+    let file = services.outside.http.download(&artifact.url, artifact.size, &directory, &allowed).await?;
     if file.sha256 == artifact.sha256 {
         return Ok(path);
     }
     let text = format!(
         "{} has changed since this build fetched it: its sha256 was {}, and is {}",
-        artifact.url, artifact.sha256, file.sha256
+        artifact.shown_url(),
+        artifact.sha256,
+        file.sha256
     );
     Err(Failure::new(FailureClass::Source, "artifacts.changed", text).with_advice("submit the build again"))
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Checksums, WantedArtifact};
 use crate::{
-    outside::{AllowedPlaces, KojiArchive, KojiChecksum},
+    outside::{AllowedPlaces, KojiArchive, KojiChecksum, shown as shown_url},
     repository::inputs::{ArchiveMatcher, KojiArtifacts, UrlArtifact},
 };
 
@@ -123,10 +123,16 @@ fn of_archive(archive: &KojiArchive, directory: &str) -> Result<WantedArtifact, 
 
 /// A file by URL.
 pub(super) fn by_url(wish: &UrlArtifact, allowed: &AllowedPlaces) -> Result<WantedArtifact, Failure> {
-    let url = &wish.url;
+    let (url, shown) = (&wish.url, shown_url(&wish.url));
     let mut problems = Vec::new();
-    if !matches!(url.scheme(), "http" | "https") || !allowed.allows(url) {
-        let text = format!("{URL_FILE}: {url} is not in the list of allowed domains");
+    if !url.username().is_empty() || url.password().is_some() {
+        let text = format!("{URL_FILE}: the address {shown} is written with a user name or password");
+        problems.push(
+            Failure::new(FailureClass::Source, "artifacts.credentials_in_url", text)
+                .with_advice("take them out: a repository is no place for them, and revoke the password"),
+        );
+    } else if !matches!(url.scheme(), "http" | "https") || !allowed.allows(url) {
+        let text = format!("{URL_FILE}: {shown} is not in the list of allowed domains");
         problems.push(
             Failure::new(FailureClass::Policy, "artifacts.domain_not_allowed", text)
                 .with_advice("the places are in artifacts.allowed_domains of the site's configuration"),
@@ -138,7 +144,7 @@ pub(super) fn by_url(wish: &UrlArtifact, allowed: &AllowedPlaces) -> Result<Want
         sha256: wish.sha256.as_ref().map(|sum| sum.to_ascii_lowercase()),
     };
     if sums == Checksums::default() {
-        let text = format!("{URL_FILE}: {url} has no checksum");
+        let text = format!("{URL_FILE}: {shown} has no checksum");
         problems.push(
             Failure::new(FailureClass::Source, "artifacts.no_checksum", text)
                 .with_advice("give one of md5, sha1 and sha256"),
@@ -148,7 +154,7 @@ pub(super) fn by_url(wish: &UrlArtifact, allowed: &AllowedPlaces) -> Result<Want
     let last = percent_decode_str(last).decode_utf8_lossy();
     let target = wish.target.as_deref().unwrap_or(&last);
     let destination = safe_path(target).unwrap_or_else(|reason| {
-        let text = format!("{URL_FILE}: the target '{}' of {url} {reason}", target.escape_debug());
+        let text = format!("{URL_FILE}: the target '{}' of {shown} {reason}", target.escape_debug());
         problems.push(
             Failure::new(FailureClass::Source, "artifacts.unsafe_destination", text)
                 .with_advice("give a relative path; it is below artifacts/"),
@@ -191,7 +197,8 @@ pub(super) fn conflicts(wanted: &[WantedArtifact]) -> Vec<Failure> {
     };
     for file in wanted {
         if let Some(other) = seen.insert(&file.destination, file) {
-            let text = format!("both {} and {} would be artifacts/{}", other.url, file.url, file.destination);
+            let (one, two) = (other.shown_url(), file.shown_url());
+            let text = format!("both {one} and {two} would be artifacts/{}", file.destination);
             problems.push(fail(text));
         }
     }
@@ -200,7 +207,9 @@ pub(super) fn conflicts(wanted: &[WantedArtifact]) -> Vec<Failure> {
         for above in ends.filter_map(|end| seen.get(&file.destination[..end])) {
             let text = format!(
                 "artifacts/{} of {} would be a file, and a directory for {}",
-                above.destination, above.url, file.url
+                above.destination,
+                above.shown_url(),
+                file.shown_url()
             );
             problems.push(fail(text));
         }

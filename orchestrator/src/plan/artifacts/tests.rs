@@ -172,6 +172,61 @@ async fn all_problems_are_found_before_anything_is_fetched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_lost_comes_from_allowed_places_only() {
+    let server = WebServer::start().await.unwrap();
+    server.put("/f", "hello\n");
+    let directory = tempfile::tempdir().unwrap();
+    let world = world(directory.path(), Reach::Everything, &[server.host()]);
+    let url = server.url("/f").unwrap();
+    let found = fetch(&world, vec![by_url(url.as_str(), None)]).await.unwrap().fetched;
+    assert!(found[0].is_asked);
+    std::fs::remove_file(directory.path().join(DIRECTORY).join(SHA256)).unwrap();
+    let elsewhere = Effect::Redirect("http://127.0.0.1:1".to_owned());
+    server.add_fault(Fault::once(Method::GET, "/f", elsewhere).always());
+    let failure = ensure(&world.services, &found[0]).await.unwrap_err();
+    assert_eq!(failure.code, "http.redirect_refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_of_an_address_is_told() {
+    let server = WebServer::start().await.unwrap();
+    server.put("/f", "hello\n");
+    let directory = tempfile::tempdir().unwrap();
+    let world = world(directory.path(), Reach::Everything, &[server.host()]);
+    let url = format!("{}?token=s3cret", server.url("/f").unwrap());
+    let found = fetch(&world, vec![by_url(&url, None)]).await.unwrap().fetched;
+    assert!(!found[0].shown_url().contains("s3cret"));
+    assert!(!world.told().contains("s3cret"), "{}", world.told());
+    let wrong = UrlArtifact { md5: Some("0".repeat(32)), ..by_url(&url, None) };
+    let gone = by_url(&url.replace("/f?", "/gone?"), Some("g"));
+    let elsewhere = by_url("https://elsewhere.example.org/x?token=s3cret", Some("h"));
+    let with_user = by_url(&url.replace("http://", "http://me:s3cret@"), Some("i"));
+    for (wish, code) in [
+        (wrong, "artifacts.checksum_mismatch"),
+        (gone, "http.not_found"),
+        (elsewhere, "artifacts.domain_not_allowed"),
+        (with_user, "artifacts.credentials_in_url"),
+    ] {
+        let world = self::world(directory.path(), Reach::Everything, &[server.host()]);
+        let failure = fetch(&world, vec![wish]).await.unwrap_err();
+        assert_eq!(failure.code, code);
+        assert!(!format!("{failure:?}").contains("s3cret"), "{failure:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_can_be_recorded_is_refused_before_it_is_fetched() {
+    let server = WebServer::start().await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let world = world(directory.path(), Reach::Everything, &[]);
+    let url = server.url("/f").unwrap();
+    let long = "x".repeat(200);
+    let many = (0..1000).map(|number| by_url(url.as_str(), Some(&format!("{long}/{number}")))).collect();
+    assert_eq!(fetch(&world, many).await.unwrap_err().code, "artifacts.too_many");
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_fetches_nothing() {
     let server = WebServer::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();

@@ -70,15 +70,16 @@ pub fn applies(
     wish: Option<&ComposeWish>,
 ) -> Result<(), (&'static str, String)> {
     if site.api_url.is_none() {
-        return Err(("no_compose_service", "the site has no compose service (composes.api_url)".to_owned()));
+        let reason = "the site names no compose service (composes.api_url)";
+        return Err(("composes.not_configured", reason.to_owned()));
     }
     if !request.repository_urls.is_empty() {
-        let reason = "the request gives repositories of its own, which replace composes";
-        return Err(("repositories_given", reason.to_owned()));
+        let reason = "the request names repositories itself, which replaces composes";
+        return Err(("composes.repositories_given", reason.to_owned()));
     }
     if wish.is_none() && (request.composes.is_empty() || request.rebuild) {
         let reason = "container.yaml has no 'compose', and the request names no composes";
-        return Err(("no_compose_wanted", reason.to_owned()));
+        return Err(("composes.not_asked_for", reason.to_owned()));
     }
     Ok(())
 }

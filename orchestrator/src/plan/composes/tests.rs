@@ -299,10 +299,10 @@ fn who_has_nothing_to_do_with_composes_is_told_why() {
     let rebuild = BuildRequest { rebuild: true, ..with_ids.clone() };
     let urls = BuildRequest { repository_urls: strings(&["https://x/y.repo"]), ..with_ids.clone() };
     let rows = [
-        ("CMP-15 no odcs", &none, &plain, Some(&wish), Err("no_compose_service")),
-        ("CMP-15 nothing", &site, &plain, None, Err("no_compose_wanted")),
-        ("PLAN-13", &site, &urls, Some(&wish), Err("repositories_given")),
-        ("CMP-17", &site, &rebuild, None, Err("no_compose_wanted")),
+        ("CMP-15 no odcs", &none, &plain, Some(&wish), Err("composes.not_configured")),
+        ("CMP-15 nothing", &site, &plain, None, Err("composes.not_asked_for")),
+        ("PLAN-13", &site, &urls, Some(&wish), Err("composes.repositories_given")),
+        ("CMP-17", &site, &rebuild, None, Err("composes.not_asked_for")),
         ("PLAN-14", &site, &plain, Some(&wish), Ok(())),
         ("ids", &site, &with_ids, None, Ok(())),
     ];
@@ -312,6 +312,15 @@ fn who_has_nothing_to_do_with_composes_is_told_why() {
 }
 
 async fn run(odcs: &InMemoryOdcs, case: &Case, reach: Reach) -> (World, Result<ComposeOutcome, Failure>) {
+    run_if(odcs, case, reach, true).await
+}
+
+async fn run_if(
+    odcs: &InMemoryOdcs,
+    case: &Case,
+    reach: Reach,
+    may_start: bool,
+) -> (World, Result<ComposeOutcome, Failure>) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("token"), "s3cret\n").unwrap();
     let composes = Composes {
@@ -320,7 +329,7 @@ async fn run(odcs: &InMemoryOdcs, case: &Case, reach: Reach) -> (World, Result<C
         ..site()
     };
     let world = World::new(directory.path(), reach, Settings { composes, ..Settings::default() });
-    let outcome = request_composes(&world.flow(), case.inputs()).await;
+    let outcome = request_composes(&world.flow(), case.inputs(), may_start).await;
     (world, outcome)
 }
 
@@ -354,7 +363,7 @@ async fn composes_are_made_and_waited_for() {
         ["http://odcs.example.org/composes/odcs-1.repo", "http://odcs.example.org/composes/odcs-2.repo"]
     );
     // Nothing is asked for again by a build that goes on.
-    let again = request_composes(&world.flow(), case.inputs()).await.unwrap();
+    let again = request_composes(&world.flow(), case.inputs(), true).await.unwrap();
     assert_eq!((again, odcs.calls_of("POST").len()), (outcome, 2));
     assert!(!format!("{:?} {}", world.journal.events(), world.told()).contains("s3cret"));
 }
@@ -392,6 +401,25 @@ async fn a_dry_run_changes_nothing() {
     assert_eq!(run(&odcs, &case, Reach::Nothing).await.1.unwrap().composes.len(), 0);
     let methods: Vec<_> = odcs.calls().into_iter().map(|call| call.method).collect();
     assert_eq!(methods, ["GET"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_other_problems_composes_are_only_looked_at() {
+    let odcs = InMemoryOdcs::start().await.unwrap();
+    odcs.put(3, &json!({ "sigkeys": "R123", "state_name": "removed" }));
+    odcs.put(5, &json!({ "state_name": "failed" }));
+    let mut case = Case::new(Some(wish(&[], THREE, false)));
+    let (_, outcome) = run_if(&odcs, &case, Reach::Everything, false).await;
+    assert_eq!(outcome.unwrap().requested.len(), 1);
+    case.composes = vec![3];
+    assert_eq!(run_if(&odcs, &case, Reach::Everything, false).await.1.unwrap().composes.len(), 1);
+    case.composes = vec![5];
+    let failure = run_if(&odcs, &case, Reach::Everything, false).await.1.unwrap_err();
+    assert_eq!(failure.code, "compose.failed");
+    let empty = Case::new(Some(wish(&[], &[], false)));
+    let failure = run_if(&odcs, &empty, Reach::Everything, false).await.1.unwrap_err();
+    assert_eq!(failure.code, "compose.nothing");
+    assert!(odcs.calls().iter().all(|call| call.method == "GET"), "nothing is begun or renewed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,7 +30,8 @@ const EAGER: Duration = Duration::from_secs(30);
 const AT_A_TIME: usize = 8;
 
 /// Waits for the composes, renews those that would go away too soon, and says
-/// what they mean for the build. A dry run looks once, at those that are there.
+/// what they mean for the build. Where nothing may be started it looks once, at
+/// those that are there.
 #[derive(Serialize)]
 pub struct WaitComposes<'a> {
     /// What was decided.
@@ -41,6 +42,8 @@ pub struct WaitComposes<'a> {
     pub platforms: &'a [Platform],
     /// Signing intent of the parent image's build.
     pub parent_intent: Option<&'a str>,
+    /// Whether composes were begun, and may be renewed.
+    pub may_start: bool,
 }
 
 impl Step<PlanServices> for WaitComposes<'_> {
@@ -56,18 +59,18 @@ impl Step<PlanServices> for WaitComposes<'_> {
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<ComposeOutcome, Failure> {
         let services = cx.services;
         let ids: Vec<u64> = self.decision.existing.iter().chain(self.started).copied().collect();
-        let composes = if services.reach.may_change() {
-            let odcs = odcs(services)?;
+        let composes = if self.may_start {
+            let odcs = odcs(services).await?;
             let ready = ids.into_iter().map(|id| ready(&odcs, id, services, cx.name));
             stream::iter(ready).buffered(AT_A_TIME).try_collect().await?
         } else if services.reach.may_ask() && !ids.is_empty() {
-            let odcs = odcs(services)?;
+            let odcs = odcs(services).await?;
             let seen = ids.into_iter().map(|id| seen(&odcs, id, services, cx.name));
             stream::iter(seen).buffered(AT_A_TIME).try_collect().await?
         } else {
             Vec::new()
         };
-        for request in self.decision.requests.iter().filter(|_| !services.reach.may_change()) {
+        for request in self.decision.requests.iter().filter(|_| !self.may_start) {
             services.say(cx.name, &format!("a build would request a compose of {}", request.source)).await;
         }
         outcome(&services.site.composes, self, composes)

@@ -47,6 +47,7 @@ pub(super) fn complete(draft: &Draft, request: &BuildRequest, settings: &Setting
         version: label("version"),
         release: label("release"),
         labels_may_differ: labels_that_may_differ(settings),
+        own_labels: own_label_names(draft),
         image_stream: request.image_stream.clone(),
         limits: request.limits.or(limits(settings)),
         queue_deadline: settings.builds.queue_deadline.duration(),
@@ -71,4 +72,16 @@ fn limits(settings: &Settings) -> common::request::Limits {
 fn labels_that_may_differ(settings: &Settings) -> Vec<String> {
     let format = settings.labels.info_url.as_deref().unwrap_or_default();
     if format.to_lowercase().contains("{architecture}") { vec!["url".to_owned()] } else { Vec::new() }
+}
+
+/// Labels that somebody else than a parent image gives their value.
+fn own_label_names(draft: &Draft) -> Vec<String> {
+    let labels = draft.platforms.iter().flat_map(|platform| &platform.labels);
+    let own = labels.filter(|(_, label)| {
+        // The other spelling of an inherited label is inherited, too.
+        let said = label.chain.iter().find(|said| !said.from.starts_with("the other spelling"));
+        said.is_none_or(|said| said.from != PARENT_IMAGE)
+    });
+    let names: std::collections::BTreeSet<&String> = own.map(|(name, _)| name).collect();
+    names.into_iter().cloned().collect()
 }

@@ -87,14 +87,14 @@ pub(super) async fn gather(
         contents.is_complete &= flow.services().reach.may_change();
         draft.artifacts.extend(artifacts.fetched.iter().map(|artifact| PlannedFile {
             path: artifact.destination.clone(),
-            from: artifact.url.to_string(),
+            from: artifact.shown_url(),
             digest: format!("sha256:{}", artifact.sha256).parse().ok(),
             size: Some(artifact.size),
             platform: None,
         }));
         draft.artifacts.extend(artifacts.wanted.iter().map(|artifact| PlannedFile {
             path: artifact.destination.clone(),
-            from: artifact.url.to_string(),
+            from: artifact.shown_url(),
             digest: None,
             size: None,
             platform: None,
@@ -104,7 +104,7 @@ pub(super) async fn gather(
         && let Some(target) = target
     {
         let proxy = facts.settings.repositories.proxy.as_deref();
-        let file = flow.run(FindTargetRepository { target, proxy, insecure: false }).await;
+        let file = flow.run(FindTargetRepository { target, proxy }).await;
         contents.repositories.extend(found.take(file)?.flatten());
     }
     if applies("fetch_repositories", facts)? {
@@ -129,7 +129,7 @@ async fn composes(
 ) -> Result<ComposeOutcome, Failure> {
     let Around { facts, read, platforms, parent, may_change, .. } = around;
     let none = ComposeOutcome::default();
-    if !applies("decide_composes", facts)? || !may_change {
+    if !applies("decide_composes", facts)? {
         return Ok(none);
     }
     let Some(read) = read else { return Ok(none) };
@@ -148,7 +148,9 @@ async fn composes(
         platforms: &platforms,
         parent_intent: parent.and_then(|parent| parent.signing_intent.as_deref()),
     };
-    let Some(outcome) = found.take(request_composes(flow, inputs).await)? else { return Ok(none) };
+    let Some(outcome) = found.take(request_composes(flow, inputs, may_change).await)? else {
+        return Ok(none);
+    };
     let intent = &outcome.signing_intent;
     let overridden = if outcome.overridden { ", which is not what was configured" } else { "" };
     draft.notices.push(Notice::new(

@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 
 use common::{
     failure::{Failure, FailureClass},
+    image::ImageReference,
     platform::Platform,
     work::Parent,
 };
@@ -34,7 +35,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Notice,
     help::{HELP_FILE, HELP_PAGE, HelpInputs, help_page},
+    is_koji_filesystem,
     labels::SettledLabels,
     release_env::set_release_env,
 };
@@ -42,8 +45,6 @@ use crate::repository::dockerfile::{Arguments, Dockerfile, unified_diff};
 
 /// Directory in the context that belongs to us.
 pub const OWN_DIRECTORY: &str = ".reactor";
-/// The image whose FROM means: a file system that Koji has made.
-pub const IMAGE_BUILD: &str = "koji/image-build";
 /// Where the copy of the Dockerfile is in the image.
 const BUILD_INFO: &str = "/root/buildinfo/";
 /// Longest part of a file name that is made of labels.
@@ -62,7 +63,7 @@ pub struct DockerfileInputs<'a> {
     /// What its parents are pinned to.
     pub parents: &'a [Parent],
     /// Path in the context of the file system's archive, for stages that begin
-    /// with [`IMAGE_BUILD`].
+    /// with [such a FROM](is_koji_filesystem).
     pub filesystem: Option<&'a str>,
     /// The labels.
     pub labels: &'a SettledLabels,
@@ -78,22 +79,13 @@ pub struct DockerfileInputs<'a> {
     pub release_env: Option<&'a str>,
 }
 
-/// A file for the build context.
+/// A file for the build context, made here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExtraFile {
+pub struct MadeFile {
     /// Path in the context.
     pub path: String,
     /// Its bytes.
     pub content: Vec<u8>,
-}
-
-/// Something that was left out, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    /// Stable code. Example: `dockerfile.copy_left_out`.
-    pub code: String,
-    /// A sentence.
-    pub text: String,
 }
 
 /// The final Dockerfile of one platform.
@@ -104,7 +96,7 @@ pub struct FinalDockerfile {
     /// What differs from the repository's, as a unified diff.
     pub diff: String,
     /// Files that its instructions need, in the order of their paths.
-    pub extra_files: Vec<ExtraFile>,
+    pub extra_files: Vec<MadeFile>,
     /// What was left out.
     pub notices: Vec<Notice>,
 }
@@ -124,13 +116,20 @@ pub fn make_dockerfile(inputs: &DockerfileInputs<'_>) -> Result<FinalDockerfile,
     let copied = made.with_copy(&helped)?;
     let mut dockerfile = made.with_repositories(&copied)?;
     if let Some(name) = inputs.release_env {
-        dockerfile = set_release_env(&dockerfile, name, inputs.labels.own("release"))?;
+        match inputs.labels.own("release") {
+            Some(release) => dockerfile = set_release_env(&dockerfile, name, release)?,
+            // A scratch build has none, and a dry run may not know it.
+            None => made.notice(
+                "release_env.no_release",
+                format!("{name} is not set in the environment: the build has no release"),
+            ),
+        }
     }
     let text = text_of(&dockerfile);
     Ok(FinalDockerfile {
         diff: unified_diff(&text_of(inputs.dockerfile), &text),
         text,
-        extra_files: made.files.into_iter().map(|(path, content)| ExtraFile { path, content }).collect(),
+        extra_files: made.files.into_iter().map(|(path, content)| MadeFile { path, content }).collect(),
         notices: made.notices,
     })
 }
@@ -145,7 +144,7 @@ impl Made<'_> {
     /// Parents by digest, file systems instead of their image.
     fn with_parents(&mut self) -> Result<Dockerfile, Failure> {
         let DockerfileInputs { dockerfile, arguments, .. } = *self.inputs;
-        let from_archive = dockerfile.stages_from(IMAGE_BUILD, arguments)?;
+        let from_archive = dockerfile.stages_from(is_filesystem, arguments)?;
         let mut edits = dockerfile.edit();
         let known: BTreeMap<&str, &String> = self
             .inputs
@@ -246,8 +245,13 @@ impl Made<'_> {
     }
 
     fn notice(&mut self, code: &str, text: String) {
-        self.notices.push(Notice { code: code.to_owned(), text });
+        self.notices.push(Notice::new(code, text));
     }
+}
+
+/// Whether an image stands for a file system that Koji makes.
+fn is_filesystem(image: &ImageReference) -> bool {
+    is_koji_filesystem(&image.to_string())
 }
 
 fn text_of(dockerfile: &Dockerfile) -> String {
@@ -269,7 +273,7 @@ fn in_context(path: &str) -> Result<&str, Failure> {
 }
 
 fn no_filesystem() -> Failure {
-    let message = format!("the Dockerfile begins with '{IMAGE_BUILD}', but there is no file system for it");
+    let message = "the Dockerfile begins with 'koji/image-build', but there is no file system for it";
     Failure::new(FailureClass::Source, "filesystem.missing", message)
         .with_advice("build with Koji, which makes the file system, or name another image in FROM")
 }

@@ -24,7 +24,7 @@ impl Made<'_> {
         // have not become ones on scratch yet. Stages keep their numbers.
         let original = self.inputs.dockerfile;
         let stages = original.stages_that_run(arguments)?;
-        let from_archive = original.stages_from(super::IMAGE_BUILD, arguments)?;
+        let from_archive = original.stages_from(super::is_filesystem, arguments)?;
         if repositories.is_empty() || stages.is_empty() {
             return Ok(dockerfile.clone());
         }

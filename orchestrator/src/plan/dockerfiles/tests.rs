@@ -107,7 +107,7 @@ fn repositories_are_there_while_packages_are_installed() {
     }
     let made = make(&Case { text: "FROM a\nRUN x\n", repositories, ..Case::default() }).unwrap();
     let path = ".reactor/x86_64/repositories/atomic-reactor-injected.repo".to_owned();
-    assert_eq!(made.extra_files, [ExtraFile { path, content: b"[x]\n".to_vec() }]);
+    assert_eq!(made.extra_files, [MadeFile { path, content: b"[x]\n".to_vec() }]);
 }
 
 #[test]
@@ -224,6 +224,21 @@ USER me
     );
     assert!(made.diff.contains("-FROM a AS b") && made.diff.contains("+USER root"), "{}", made.diff);
     assert_eq!(made, make(&case).unwrap());
+}
+
+#[test]
+fn without_a_release_there_is_none_in_the_environment() {
+    // As in a scratch build, and in a dry run that does not know the release.
+    let case = Case { text: "FROM a\nRUN b\n", release_env: Some("RELEASE"), ..Case::default() };
+    let made = make(&case).unwrap();
+    assert!(!made.text.contains("RELEASE"), "{}", made.text);
+    assert!(made.notices.iter().any(|notice| notice.code == "release_env.no_release"), "{:?}", made.notices);
+}
+
+#[test]
+fn a_file_system_is_named_without_a_registry() {
+    let case = Case { text: "FROM r.example.org/koji/image-build\n", ..Case::default() };
+    assert!(make(&case).is_ok());
 }
 
 #[test]

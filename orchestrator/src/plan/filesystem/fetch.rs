@@ -58,12 +58,6 @@ impl FilesystemFile {
         build_directory.join(DIRECTORY).join(self.digest.hex())
     }
 
-    /// What the final Dockerfile of the platform has instead of its FROM line.
-    /// The engine unpacks the file.
-    pub fn instructions(&self) -> String {
-        format!("FROM scratch\nADD {} /\n", self.path_in_context)
-    }
-
     /// Fetches it again if it is not on this machine any more.
     ///
     /// # Errors

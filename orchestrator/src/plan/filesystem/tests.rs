@@ -26,19 +26,6 @@ fn wait(task: FilesystemTask) -> WaitFilesystem {
     WaitFilesystem::new(task, CancellationToken::new())
 }
 
-#[test]
-fn one_image_is_a_wish_for_a_file_system() {
-    for (from, expected) in [
-        ("koji/image-build", true),
-        ("koji/image-build:rhel.conf", true),
-        ("koji/image-builder", false),
-        ("image-build", false),
-        ("registry.example.org/koji/image-build", false),
-    ] {
-        assert_eq!(asks_for_filesystem(&from.parse().unwrap()), expected, "{from}");
-    }
-}
-
 #[tokio::test]
 async fn fs_5_a_task_is_started_once_and_its_files_are_fetched() {
     let planning = Planning::start().await;
@@ -63,7 +50,7 @@ async fn fs_5_a_task_is_started_once_and_its_files_are_fetched() {
     let path = files[0].path(planning.directory());
     assert_eq!(std::fs::read(&path).unwrap(), content);
     assert_eq!((files[0].size, &files[0].digest), (200_000, &common::image::Digest::of(&content)));
-    assert_eq!(files[0].instructions(), "FROM scratch\nADD koji-filesystem-x86_64.tar.xz /\n");
+    assert_eq!(files[0].path_in_context, "koji-filesystem-x86_64.tar.xz");
     assert_eq!(files[1].platform, platforms[1]);
 
     std::fs::remove_file(&path).unwrap();

@@ -75,6 +75,38 @@ async fn what_is_wrong_is_said_for_all_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_secret_of_an_address_is_told() {
+    let server = WebServer::start().await.unwrap();
+    server.put("/good.repo", GOOD);
+    server.put("/page.repo", "<html>");
+    let url = |path: &str| format!("{}?token=s3cret", server.url(path).unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let settings = |allowed: &[&str]| {
+        let allowed_domains = allowed.iter().map(|&place| place.to_owned()).collect();
+        let repositories = Repositories { allowed_domains, ..Repositories::default() };
+        Settings { repositories, ..Settings::default() }
+    };
+    let none = ByPlatform::default();
+    let world = World::new(directory.path(), Reach::Everything, settings(&[]));
+    let asked = [url("/good.repo")];
+    let found = world.flow().run(FetchRepositories { asked: &asked, composed: &none }).await.unwrap();
+    assert!(!format!("{found:?} {}", world.told()).contains("s3cret"));
+    let bad = ["ftp://me:s3cret@h/x?s3cret", "me:s3cret@h/x?token=s3cret", "http://me:s3cret@bad host/x"];
+    let bad = bad.map(str::to_owned);
+    for (asked, allowed) in [
+        (vec![url("/page.repo")], &[][..]),
+        (vec![url("/gone.repo")], &[]),
+        (vec![url("/good.repo")], &["example.org"]),
+        (bad.to_vec(), &[]),
+    ] {
+        let world = World::new(directory.path(), Reach::Everything, settings(allowed));
+        let step = FetchRepositories { asked: &asked, composed: &none };
+        let failure = world.flow().run(step).await.unwrap_err();
+        assert!(!format!("{failure:?}").contains("s3cret"), "{failure:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_much_for_the_record_is_refused() {
     let server = WebServer::start().await.unwrap();
     let mut asked = Vec::new();

@@ -6,7 +6,7 @@ use super::{
     RepositoryFacts,
     understand::{Files, understand},
 };
-use crate::repository::{container_yaml::Notice, image_build_conf};
+use crate::{plan::Notice, repository::image_build_conf};
 
 const DOCKERFILE: (&str, &str) = ("Dockerfile", "FROM fedora:44\nLABEL a=b\n");
 
@@ -28,7 +28,7 @@ fn a_dockerfile_is_enough() {
     assert_eq!(facts.dockerfile_path, "Dockerfile");
     assert_eq!(facts.labels["a"], "b");
     assert_eq!(facts.component.as_str(), "hello");
-    assert!(!facts.base_is_koji_filesystem && facts.has_help.is_none() && !facts.has_sources_file);
+    assert!(!facts.base_is_koji_filesystem && facts.has_help.is_none());
     assert!(notices.is_empty());
 }
 
@@ -53,7 +53,7 @@ fn every_file_is_read() {
     assert_eq!(facts.additional_tags[0].as_str(), "spam");
     assert_eq!(facts.content_sets["x86_64"], ["a"]);
     assert_eq!((facts.artifacts.koji.len(), facts.artifacts.urls.len()), (1, 1));
-    assert!(facts.repository_config.autorebuild && facts.has_sources_file);
+    assert!(facts.repository_config.autorebuild);
     assert_eq!(facts.has_help.as_deref(), Some("help.md"));
     assert!(notices.is_empty(), "{notices:?}");
     let stored = serde_json::to_string(&facts).unwrap();
@@ -96,6 +96,24 @@ fn all_problems_of_all_files_are_told_at_once() {
 }
 
 #[test]
+fn what_is_not_acted_on_is_told() {
+    let (_, notices) = read(&[
+        ("Dockerfile", "FROM a\nRUN --mount=type=cache,target=/c x\n"),
+        ("container.yaml", "autorebuild:\n  add_timestamp_to_release: true\n"),
+    ])
+    .unwrap();
+    let codes: Vec<&str> = notices.iter().map(|notice| notice.code.as_str()).collect();
+    assert_eq!(codes, ["dockerfile.needs_buildkit", "source.add_timestamp_ignored"]);
+    assert!(notices[0].text.contains("line 2: RUN --mount"), "{}", notices[0].text);
+}
+
+#[test]
+fn a_repository_must_leave_our_directory_alone() {
+    assert_eq!(codes(&[DOCKERFILE, (".reactor", "")]), ["source.reserved_directory"]);
+    assert!(read(&[DOCKERFILE, ("sub/.reactor", "")]).is_ok());
+}
+
+#[test]
 fn without_a_dockerfile_there_is_nothing_to_build() {
     for (case, container, code) in [
         ("SRC-2", Some("flatpak: {}\n"), "source.flatpak_not_supported"),
@@ -119,6 +137,7 @@ fn a_file_system_of_koji_needs_its_file() {
         ("default", "koji/image-build:latest", Some(image_build_conf::FILE), true, None),
         ("tag", "koji/image-build:f44", Some("f44"), true, None),
         ("another image", "fedora:44", None, false, None),
+        ("another registry's", "r.example.org/koji/image-build", None, false, None),
         ("a case of its own", "r.example.org/x/koji/image-build", None, false, None),
     ];
     for (case, image, file, stands, code) in cases {

@@ -8,11 +8,15 @@ use common::{
     request::BuildRequest,
 };
 
-use super::{RepositoryFacts, component::component};
+use super::{
+    super::{Notice, dockerfiles::OWN_DIRECTORY, is_koji_filesystem},
+    RepositoryFacts,
+    component::component,
+};
 use crate::repository::{
     SourceError, SourceTree, additional_tags, artifact_files,
     build_file::{BuildFile, NoBuildFile},
-    container_yaml::{self, ContainerYaml, Notice},
+    container_yaml::{self, ContainerYaml},
     content_sets,
     dockerfile::{Arguments, Dockerfile},
     image_build_conf::{self, ImageBuildConf},
@@ -22,11 +26,6 @@ use crate::repository::{
 
 /// The help file, in Markdown.
 const HELP: &str = "help.md";
-/// The file of the dist-git look-aside cache.
-const SOURCES: &str = "sources";
-/// The repository in a FROM instruction that stands for a file system that Koji
-/// makes.
-const KOJI_FILESYSTEM: &str = "koji/image-build";
 
 /// Largest Dockerfile in bytes: it is part of the build's record, and of every
 /// work order.
@@ -34,6 +33,9 @@ const MAX_DOCKERFILE: usize = 128 * 1024;
 /// Largest sum of everything, as JSON, in bytes: a record is bounded, and the
 /// labels can grow out of small variables.
 const MAX_FACTS: usize = 240 * 1024;
+
+/// Most lines that a notice names.
+const MAX_LINES: usize = 10;
 
 /// A file's content, if it is there and can be read.
 type Content = Result<Option<Vec<u8>>, Failure>;
@@ -52,6 +54,8 @@ pub(super) struct Files {
     /// Only if the Dockerfile asks for a file system of Koji: the name of the
     /// file that describes it, and the file.
     pub(super) image_build_conf: Option<(String, Content)>,
+    /// Whether the repository has the directory that is ours in a build context.
+    pub(super) has_own_directory: bool,
     /// Names of the files of which only their being there matters.
     pub(super) there: Vec<&'static str>,
 }
@@ -88,7 +92,7 @@ impl Files {
         };
         let conf = dockerfile.as_ref().ok().and_then(Option::as_deref);
         let conf = conf.and_then(|text| filesystem(text, build_args));
-        let there = [HELP, SOURCES, artifact_files::PNC_FILE, content_sets::OTHER_ENDING].into_iter();
+        let there = [HELP, artifact_files::PNC_FILE, content_sets::OTHER_ENDING].into_iter();
         Ok(Self {
             container_yaml: beside(container_yaml::FILE),
             additional_tags: beside(additional_tags::FILE),
@@ -96,6 +100,7 @@ impl Files {
             artifacts_koji: beside(artifact_files::KOJI_FILE),
             artifacts_url: beside(artifact_files::URL_FILE),
             repository_config: read(repo_config::FILE),
+            has_own_directory: has(OWN_DIRECTORY),
             image_build_conf: conf.map(|name| {
                 let content = beside(&name);
                 (name, content)
@@ -170,7 +175,8 @@ pub(super) fn understand(
         }
         return Err(Failure::all(problems.0).unwrap_or_else(|| flatpak_not_supported(&files.build_file)));
     }
-    let mut notices = container.notices();
+    let mut notices: Vec<Notice> =
+        container.notices().into_iter().map(|notice| Notice::new(&notice.code, notice.text)).collect();
     let dockerfile = problems.file(&files.dockerfile, |text| dockerfile(text).map(Some));
     let arguments = Arguments::new(&request.build_args);
     let labels = dockerfile.as_ref().and_then(|dockerfile| problems.take(dockerfile.labels(&arguments)));
@@ -182,7 +188,7 @@ pub(super) fn understand(
         if tags_file {
             let text =
                 format!("{} has no effect, for {} has 'tags'", additional_tags::FILE, container_yaml::FILE);
-            notices.push(notice("source.additional_tags_ignored", text));
+            notices.push(Notice::new("source.additional_tags_ignored", text));
         }
         tags(&container)
     };
@@ -191,6 +197,9 @@ pub(super) fn understand(
         koji: problems.file(&files.artifacts_koji, artifact_files::read_koji),
         urls: problems.file(&files.artifacts_url, artifact_files::read_urls),
     };
+    if files.has_own_directory {
+        problems.0.push(own_directory());
+    }
     if files.has(artifact_files::PNC_FILE) {
         problems.0.push(artifact_files::pnc_unsupported());
     }
@@ -204,14 +213,22 @@ pub(super) fn understand(
     });
     if files.has(content_sets::OTHER_ENDING) {
         let text = format!("{} is not read: only {} is", content_sets::OTHER_ENDING, content_sets::FILE);
-        notices.push(notice("source.content_sets_ignored", text));
+        notices.push(Notice::new("source.content_sets_ignored", text));
     }
     if let Some(image) = dockerfile.as_ref().and_then(Dockerfile::syntax) {
         let text = format!(
             "line '# syntax={image}' of Dockerfile has no effect: the engine's own builder is used, and what \
              only that front-end understands will fail"
         );
-        notices.push(notice("source.syntax_ignored", text));
+        notices.push(Notice::new("source.syntax_ignored", text));
+    }
+    notices.extend(dockerfile.as_ref().map(needs_buildkit).unwrap_or_default());
+    if container.autorebuild.add_timestamp_to_release {
+        let text = format!(
+            "{} says autorebuild.add_timestamp_to_release, which is not acted on",
+            container_yaml::FILE
+        );
+        notices.push(Notice::new("source.add_timestamp_ignored", text));
     }
     let (Some(dockerfile), Some(labels), Some(component), None) =
         (dockerfile, labels, component, Failure::all(problems.0.clone()))
@@ -229,7 +246,6 @@ pub(super) fn understand(
         content_sets,
         artifacts,
         has_help: files.has(HELP).then(|| HELP.to_owned()),
-        has_sources_file: files.has(SOURCES),
         base_is_koji_filesystem: files.image_build_conf.is_some(),
         image_build_conf,
         repository_config,
@@ -237,10 +253,6 @@ pub(super) fn understand(
     };
     bounded(&facts)?;
     Ok((facts, notices))
-}
-
-fn notice(code: &str, text: String) -> Notice {
-    Notice { code: code.to_owned(), text }
 }
 
 /// The tags of `container.yaml`, each once. They were checked when it was read.
@@ -271,13 +283,37 @@ fn filesystem(dockerfile: &[u8], build_args: &BTreeMap<String, String>) -> Optio
     let dockerfile = self::dockerfile(dockerfile).ok()?;
     let base = dockerfile.base(&Arguments::new(build_args)).ok()??.expanded;
     let tag = base.tag.as_ref().map(Tag::as_str);
-    (base.repository.as_str() == KOJI_FILESYSTEM).then(|| image_build_conf::file_name(tag).to_owned())
+    is_koji_filesystem(&base.to_string()).then(|| image_build_conf::file_name(tag).to_owned())
 }
 
 fn no_image_build_conf(name: &str) -> Failure {
-    let message = format!("Image build configuration file not found: FROM {KOJI_FILESYSTEM} needs '{name}'");
+    let message = format!("Image build configuration file not found: FROM koji/image-build needs '{name}'");
     Failure::new(FailureClass::Source, "source.no_image_build_conf", message)
         .with_advice("commit the file beside the Dockerfile, or name another one with the tag")
+}
+
+/// What the engine's classic builder will refuse, each kind once with its lines.
+fn needs_buildkit(dockerfile: &Dockerfile) -> Vec<Notice> {
+    let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for needed in dockerfile.needs_buildkit() {
+        let lines = lines.entry(needed.what).or_default();
+        if lines.len() < MAX_LINES {
+            lines.push(needed.line.to_string());
+        }
+    }
+    let notice = |(what, lines): (String, Vec<String>)| {
+        let lines = lines.join(", ");
+        let text = format!("Dockerfile line {lines}: {what}, which the engine's classic builder refuses");
+        Notice::new("dockerfile.needs_buildkit", text)
+    };
+    lines.into_iter().take(MAX_LINES).map(notice).collect()
+}
+
+/// A file of the repository in there would go into the image together with ours.
+fn own_directory() -> Failure {
+    let message = format!("the repository has '{OWN_DIRECTORY}', where a build puts files of its own");
+    Failure::new(FailureClass::Source, "source.reserved_directory", message)
+        .with_advice(format!("give '{OWN_DIRECTORY}' another name"))
 }
 
 fn flatpak_not_supported(file: &BuildFile) -> Failure {

@@ -6,7 +6,7 @@ use common::{failure::Failure, flow::Flow, request::GitSource};
 use testkit::git::GitRepository;
 use tokio_util::sync::CancellationToken;
 
-use super::{DIRECTORY, FetchSources, without_password};
+use super::{DIRECTORY, FetchSources};
 use crate::{
     config::{Artifacts, Settings},
     plan::{ExtraFileContent, ExtraFileRecord, fixture::World},
@@ -130,16 +130,4 @@ async fn a_child_that_stays_behind_does_not_hold_the_build() {
     let begun = Instant::now();
     case.sh("setsid sleep 20 & echo done").await.1.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(15));
-}
-
-#[test]
-fn no_password_goes_to_the_command() {
-    for (uri, expected) in [
-        ("https://me:secret@git.example.org/rpms/a.git", Some("https://git.example.org/rpms/a.git")),
-        ("ssh://me:secret@git.example.org/a", Some("ssh://me@git.example.org/a")),
-        ("git@git.example.org:a.git", Some("git@git.example.org:a.git")),
-        ("/srv/git/a", Some("/srv/git/a")),
-    ] {
-        assert_eq!(without_password(uri).as_deref(), expected);
-    }
 }

@@ -13,6 +13,7 @@ mod arguments;
 #[cfg(test)]
 mod corpus;
 mod edit;
+mod engine;
 mod expand;
 mod labels;
 mod lines;
@@ -30,6 +31,7 @@ use common::failure::{Failure, FailureClass};
 
 pub use arguments::{Arguments, read_environment};
 pub use edit::{Edits, unified_diff};
+pub use engine::ForBuildKit;
 pub use model::Dockerfile;
 pub use parents::{ParentKey, ParentKind, ParentUse};
 

@@ -1,6 +1,8 @@
 //! Questions about the stages of a Dockerfile: which stand on which, which run
 //! commands, and as whom the final one ends.
 
+use common::image::ImageReference;
+
 use super::{
     Arguments, Dockerfile, DockerfileError, ParentKey,
     expand::Missing,
@@ -36,18 +38,17 @@ impl Dockerfile {
         Ok(self.roots(arguments)?.pop().flatten())
     }
 
-    /// The stages, counted from 0, whose FROM is `image`, whatever the tag.
-    /// Example of an image: `koji/image-build`.
+    /// The stages, counted from 0, whose FROM is such an image.
     ///
     /// # Errors
     /// As [`Dockerfile::parents`].
-    pub fn stages_from(&self, image: &str, arguments: &Arguments) -> Result<Vec<usize>, DockerfileError> {
+    pub fn stages_from(
+        &self,
+        is_meant: impl Fn(&ImageReference) -> bool,
+        arguments: &Arguments,
+    ) -> Result<Vec<usize>, DockerfileError> {
         let stage = |parent: super::ParentUse| match parent.kind {
-            super::ParentKind::From { stage }
-                if parent.expanded.host.is_none() && parent.expanded.repository.as_str() == image =>
-            {
-                Some(stage)
-            }
+            super::ParentKind::From { stage } if is_meant(&parent.expanded) => Some(stage),
             _ => None,
         };
         Ok(self.parents(arguments)?.into_iter().filter_map(stage).collect())
@@ -195,8 +196,8 @@ mod tests {
     #[test]
     fn stages_are_found_by_their_image() {
         let arguments = Arguments::new(&BTreeMap::from([("V".to_owned(), "2".to_owned())]));
-        let text =
-            "ARG V\nFROM koji/image-build:$V\nFROM r.example.org/koji/image-build\nFROM koji/image-build\n";
-        assert_eq!(parse(text).stages_from("koji/image-build", &arguments).unwrap(), [0, 2]);
+        let text = "ARG V\nFROM a/b:$V\nFROM r.example.org/a/b\nFROM a/b\nCOPY --from=a/b / /\n";
+        let is_meant = |image: &ImageReference| image.host.is_none() && image.repository.as_str() == "a/b";
+        assert_eq!(parse(text).stages_from(is_meant, &arguments).unwrap(), [0, 2]);
     }
 }

@@ -159,3 +159,34 @@ async fn a_build_that_succeeded_keeps_its_tags() {
     let found = layout.head_manifest(&Selector::Tag(tag("latest"))).await.unwrap();
     assert_eq!(found.map(|found| found.digest), Some(index.digest));
 }
+
+#[tokio::test]
+async fn a_task_of_ours_that_nobody_waits_for_is_cancelled() {
+    use proto::v1::KojiTaskState;
+    // case, ours, waited for, cancelled
+    for (case, ours, waited, cancelled) in
+        [("ours", true, false, true), ("somebody else's", false, false, false), ("made", true, true, false)]
+    {
+        let state = tempfile::tempdir().unwrap();
+        let mut services = services(state.path()).await;
+        let bridge = testkit::koji::InMemoryBridge::start().await.unwrap();
+        let task = 7;
+        bridge.add_task(task);
+        services.planning.outside.koji = Some(crate::outside::Koji::new(bridge.address().clone()));
+        let journal = MemoryJournal::default();
+        let started = Some(crate::plan::FilesystemTask { task, ours });
+        let mut events = vec![succeeded::<PlanServices, StartFilesystem<'_>>("", &started)];
+        if waited {
+            events.push(succeeded::<PlanServices, WaitFilesystem>("", &()));
+        }
+        for event in events {
+            common::flow::Journal::append(&journal, event).await.unwrap();
+        }
+        let flow = Flow::new(&services, &journal, CancellationToken::new());
+        let failed = Failure::new(FailureClass::Source, "labels.missing", "no label");
+        let failures = finish(&flow, &Err(failed.into())).await;
+        assert!(failures.is_empty(), "{case}: {failures:?}");
+        let is_cancelled = bridge.task_state(task) == Some(KojiTaskState::Canceled);
+        assert_eq!(is_cancelled, cancelled, "{case}");
+    }
+}
