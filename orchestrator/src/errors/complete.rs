@@ -35,6 +35,10 @@ const PLAIN: &[&str] = &["cancelled", "only_on_failure"];
 /// Words of code that look like codes: paths of values that `explain` and replays
 /// name, keys of the former configuration, files.
 const NO_CODES: &[&str] = &[
+    "artifacts.koji",
+    "artifacts.urls",
+    "site.policy",
+    "site.service",
     "config.json",
     "context.tar",
     "help.1",

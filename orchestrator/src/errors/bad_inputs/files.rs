@@ -225,7 +225,7 @@ const SOURCE: &[Row] = &[
         "a repository that is not there",
         |r| r.source.uri = "/nonexistent/repository".into(),
         "",
-        "source.repository_unreachable",
+        "source.no_such_directory",
         "/nonexistent/repository",
     ),
     asked(

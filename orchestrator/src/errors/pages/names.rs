@@ -5,6 +5,22 @@ use crate::errors::Page;
 
 pub(super) const PAGES: &[Page] = &[
     page(
+        "labels.name_looks_like_registry",
+        "source",
+        "The label 'name' begins with what looks like a registry.",
+        "The image is pushed under this name, and its first part would send it elsewhere.",
+        "Name the image without a registry, and without '.' and ':' before the first '/'.",
+        "LABEL name=r.example.org/hello",
+    ),
+    page(
+        "labels.name_invalid",
+        "source",
+        "The label 'name' names no repository.",
+        "The image is pushed under this name.",
+        "Use lower-case letters and digits, '.', '_' and '-' between them, and '/'.",
+        "LABEL name=Hello",
+    ),
+    page(
         "labels.missing",
         "source",
         "A label is missing that Koji needs.",

@@ -5,6 +5,30 @@ use crate::errors::Page;
 
 pub(super) const PAGES: &[Page] = &[
     page(
+        "rebuild.trigger_is_no_parent",
+        "notice",
+        "The image that caused a rebuild is no parent of it.",
+        "Nothing is replaced; parents are taken as the Dockerfile names them.",
+        "Look at why the rebuild was asked for.",
+        "",
+    ),
+    page(
+        "tags.unique_given",
+        "notice",
+        "The unique tag is that of a captured pod.",
+        "A replay shows the tag that the pod would have set; a build makes its own.",
+        "Nothing.",
+        "",
+    ),
+    page(
+        "labels.url_not_known",
+        "notice",
+        "The label 'url' was left out of this plan.",
+        "It is made of labels that the parent image may have, and that was not read.",
+        "Plan without --offline.",
+        "",
+    ),
+    page(
         "compose.ids_ignored",
         "notice",
         "A rebuild does not use the composes of the request.",

@@ -5,6 +5,14 @@ use crate::errors::Page;
 
 pub(super) const PAGES: &[Page] = &[
     page(
+        "inject.nothing_to_replace",
+        "user",
+        "The request names a Koji build to build upon, and there is no FROM image for it.",
+        "The final stage begins with scratch or with a file system that Koji makes.",
+        "Leave parent_build out of the request, or build upon an image.",
+        "",
+    ),
+    page(
         "parent.not_found",
         "parent",
         "A parent image does not exist.",

@@ -6,6 +6,30 @@ use crate::errors::Page;
 
 pub(super) const PAGES: &[Page] = &[
     page(
+        "plan.too_many",
+        "infrastructure",
+        "Too many plans are asked for at this moment.",
+        "A service makes a few plans at a time and lets some more wait.",
+        "Ask again later.",
+        "",
+    ),
+    page(
+        "plan.other_version",
+        "infrastructure",
+        "The plan of this build cannot be read.",
+        "Another version stored it in another form.",
+        "Look at the build's events, which every version reads.",
+        "",
+    ),
+    page(
+        "explain.path_too_long",
+        "user",
+        "The path to explain is too long.",
+        "No value has a path of that length.",
+        "Use a path that explain prints.",
+        "",
+    ),
+    page(
         "plan.unknown_platform",
         "user",
         "A platform was asked for that the site does not know.",

@@ -6,6 +6,14 @@ use crate::errors::Page;
 
 pub(super) const PAGES: &[Page] = &[
     page(
+        "source.no_such_directory",
+        "user",
+        "The repository is a directory that does not exist.",
+        "A path or file:// address means a directory of the host that plans.",
+        "Check the path.",
+        "orchestrator plan /nonexistent",
+    ),
+    page(
         "source.address_refused",
         "user",
         "The address of the repository is of a kind that is not fetched.",

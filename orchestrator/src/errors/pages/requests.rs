@@ -6,6 +6,14 @@ use crate::errors::Page;
 
 pub(super) const PAGES: &[Page] = &[
     page(
+        "request.user_params_more",
+        "user",
+        "USER_PARAMS has more problems than are named.",
+        "Only the first hundred are told one by one.",
+        "Solve those, and ask again.",
+        "",
+    ),
+    page(
         "request.source_missing",
         "user",
         "The request names no repository.",

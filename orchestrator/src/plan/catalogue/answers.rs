@@ -3,7 +3,8 @@
 use super::Answer;
 use crate::{
     outside::KojiCapability,
-    plan::{Facts, KojiReach},
+    plan::{Facts, KojiReach, composes::applies},
+    repository::inputs::ComposeWish,
 };
 
 pub(super) fn always(_: &Facts<'_>) -> Answer {
@@ -120,22 +121,16 @@ pub(super) fn parent_build(facts: &Facts<'_>) -> Answer {
 }
 
 pub(super) fn composes(facts: &Facts<'_>) -> Answer {
-    if facts.settings.composes.api_url.is_none() {
-        let sentence = "the site names no compose service (composes.api_url)";
-        return Answer::skipped("composes.not_configured", sentence);
+    // A repository that was not read may ask for anything.
+    let unknown = ComposeWish::default();
+    let wish = match facts.repository {
+        Some(repository) => repository.container.compose.as_ref(),
+        None => Some(&unknown),
+    };
+    match applies(&facts.settings.composes, facts.request, wish) {
+        Ok(()) => Answer::Runs,
+        Err((code, sentence)) => Answer::skipped(code, sentence),
     }
-    if !facts.request.repository_urls.is_empty() {
-        let sentence = "the request names repositories itself, which replaces composes";
-        return Answer::skipped("composes.repositories_given", sentence);
-    }
-    let asked = facts.repository.is_none_or(|repository| repository.container.compose.is_some());
-    // A rebuild does not use what was asked for another build.
-    let given = !facts.request.composes.is_empty() && !facts.request.rebuild;
-    if !asked && !given {
-        let sentence = "container.yaml has no 'compose', and the request names no composes";
-        return Answer::skipped("composes.not_asked_for", sentence);
-    }
-    Answer::Runs
 }
 
 pub(super) fn sources(facts: &Facts<'_>) -> Answer {
@@ -232,6 +227,10 @@ pub(super) fn floating_tags(facts: &Facts<'_>) -> Answer {
 
 pub(super) fn withdraw(_: &Facts<'_>) -> Answer {
     Answer::skipped("only_on_failure", "tags are put back only when a build fails after it set some")
+}
+
+pub(super) fn cancel_filesystem(_: &Facts<'_>) -> Answer {
+    Answer::skipped("only_on_failure", "a task is cancelled only when the build fails before it is done")
 }
 
 pub(super) fn notify(facts: &Facts<'_>) -> Answer {

@@ -397,6 +397,14 @@ pub const CATALOGUE: &[Entry] = &[
         applies: answers::withdraw,
     },
     Entry {
+        name: "cancel_filesystem_task",
+        former: None,
+        stage: Stage::Finish,
+        does: "cancels an image task of Koji that nobody waits for any more",
+        reads: &[],
+        applies: answers::cancel_filesystem,
+    },
+    Entry {
         name: "record_outcome",
         former: Some(Orchestrator("store_metadata_in_osv3")),
         stage: Stage::Finish,

@@ -8,14 +8,17 @@ use common::{
 };
 use serde_json::{Value, json};
 
-use super::{Problems, applies, images::without_secrets, source::Read};
+use super::{Problems, applies, source::Read};
 use crate::{
     outside::ImageTask,
     plan::{
         Facts, FetchFilesystems, FilesystemFile, FindBaseUrls, SelectedPlatform, StartFilesystem,
         WaitFilesystem, policy,
     },
-    repository::image_build_conf::{ImageBuildConf, ImageTaskDefaults, ImageTaskRequest},
+    repository::{
+        image_build_conf::{ImageBuildConf, ImageTaskDefaults, ImageTaskRequest},
+        shown_address,
+    },
     services::PlanServices,
 };
 
@@ -65,7 +68,7 @@ fn task(
     let conf = ImageBuildConf::read(text.as_bytes())?;
     let defaults = ImageTaskDefaults {
         base_urls,
-        kickstart_url: format!("{}#{}", without_secrets(&read.source.uri), read.resolved.commit),
+        kickstart_url: format!("{}#{}", shown_address(&read.source.uri), read.resolved.commit),
         scratch: facts.is_scratch(),
     };
     let problems = |problems: Vec<_>| Failure::all(problems.into_iter().map(Failure::from));

@@ -26,7 +26,7 @@ use crate::{
     },
     repository::{
         dockerfile::{Arguments, Dockerfile},
-        remote_host,
+        remote_host, shown_address,
     },
     services::PlanServices,
 };
@@ -178,7 +178,7 @@ impl Inputs<'_> {
         let stamp = &self.flow.services().stamp;
         let nothing = BTreeMap::new();
         // A directory of this machine means nothing to those who read the label.
-        let address = remote_host(&read.source.uri).map(|_| without_secrets(&read.source.uri));
+        let address = remote_host(&read.source.uri).map(|_| shown_address(&read.source.uri));
         let of = |(index, selected): (usize, &SelectedPlatform)| {
             let base = base_of(&self.parents.pinned, index);
             settle_labels(&LabelInputs {
@@ -360,16 +360,4 @@ fn said(name: &str, origin: &LabelOrigin, site: &Site) -> Said {
         LabelSource::Base => PARENT_IMAGE.to_owned(),
     };
     Said { from, value: origin.value.clone() }
-}
-
-/// An address without user name and password.
-pub(super) fn without_secrets(uri: &str) -> String {
-    let Ok(mut url) = url::Url::parse(uri) else { return uri.to_owned() };
-    // A user of ssh is no secret; one of http(s) can be a token.
-    let bare = !url.scheme().starts_with("http") || url.set_username("").is_ok();
-    if bare && url.set_password(None).is_ok() {
-        url.into()
-    } else {
-        uri.split("://").next().unwrap_or_default().to_owned()
-    }
 }

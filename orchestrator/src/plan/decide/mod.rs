@@ -172,7 +172,8 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     };
 
     let may_change = found.is_empty() && uncertain.is_empty() && images.scope_fits(&labels);
-    let parent_build = parents::find_build(flow, &facts, &parents, may_change, &mut found).await?;
+    let parent_build =
+        parents::find_build(flow, &facts, &parents, platforms, may_change, &mut found, &mut draft).await?;
     let around = contents::Around {
         facts: &facts,
         read: read.as_ref(),

@@ -10,7 +10,7 @@ use super::{Problems, applies, source::Read};
 use crate::{
     plan::{
         Draft, Facts, FindParentBuild, InjectParent, Notice, ParentBuild, ParentWait, PinParents,
-        PinnedParents, SelectedPlatform, parent_nvr,
+        PinnedDigests, PinnedParents, SelectedPlatform, parent_nvr,
     },
     repository::dockerfile::{Arguments, Dockerfile},
     services::PlanServices,
@@ -57,7 +57,7 @@ pub(super) async fn pin(
             )),
         }
     }
-    if let Some(build) = request.parent_build.as_deref().filter(|_| !request.parent_build.is_none())
+    if let Some(build) = request.parent_build.as_deref()
         && applies("inject_parent", facts)?
     {
         match &from {
@@ -107,14 +107,21 @@ pub(super) async fn find_build(
     flow: &Flow<'_, PlanServices>,
     facts: &Facts<'_>,
     parents: &Parents,
+    platforms: &[SelectedPlatform],
     wanted: bool,
     found: &mut Problems,
+    draft: &mut Draft,
 ) -> Result<Option<ParentBuild>, Failure> {
     if !wanted || !applies("find_parent_build", facts)? {
         return Ok(None);
     }
     let base = parents.pinned.platforms.iter().find_map(|platform| platform.base.as_ref());
     let Some(nvr) = base.and_then(|base| parent_nvr(&base.labels)) else { return Ok(None) };
-    let step = FindParentBuild { nvr: &nvr, digests: false, wait: ParentWait::default() };
-    Ok(found.take(flow.run(step).await)?.flatten())
+    let step = FindParentBuild { nvr: &nvr, digests: true, wait: ParentWait::default() };
+    let build = found.take(flow.run(step).await)?.flatten();
+    let recorded = build.as_ref().and_then(|build| Some((&build.nvr, build.digests.as_ref()?)));
+    if let Some((nvr, recorded)) = recorded {
+        draft.notices.extend(recorded.notice(nvr, &PinnedDigests::of(&parents.pinned, platforms)));
+    }
+    Ok(build)
 }
