@@ -86,24 +86,34 @@ async fn a_commit_becomes_an_image_for_two_architectures_in_two_places() -> Resu
 
 #[tokio::test]
 #[ignore = "needs a Docker engine, emulation and a registry"]
-async fn two_builds_of_one_commit_share_their_context() -> Result<()> {
+async fn the_image_carries_what_the_plan_says() -> Result<()> {
     let _engine = engine().await;
     let directory = tempfile::tempdir()?;
-    let mut contexts = Vec::new();
-    for name in ["a", "b"] {
-        let to = format!("oci:{name}");
-        let uri = format!("{}/hello.git", samples());
-        let arguments = [uri.as_str(), "--to", &to, "--platform", "x86_64", "--output", "json"];
-        let output = build(directory.path(), &site(), &arguments)?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(output.status.success(), "{text}");
-        let line = text.lines().find(|line| line.contains("make_context") && line.contains("sha256:"));
-        let event: Value = serde_json::from_str(line.context("the step's output")?)?;
-        let text = event.to_string();
-        let start = text.find("sha256:").context("a digest")?;
-        contexts.push(text[start..start + 71].to_owned());
+    let uri = format!("{}/hello.git", samples());
+    let arguments =
+        [uri.as_str(), "--platform", "x86_64", "--label", "vendor=A \"B\" $C", "--output", "json"];
+    let output = build(directory.path(), &site(), &[&arguments[..], &["--to", "oci:out"]].concat())?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let settings = directory.path().join("build-site.yaml");
+    let mut plan = Command::new(program("orchestrator"));
+    plan.arg("plan").args(arguments).arg("--config").arg(settings);
+    plan.arg("--build-arg").arg(format!("REGISTRY={}", registry()));
+    let plan: Value = serde_json::from_str(&run(&mut plan)?)?;
+
+    let layout = format!("oci:{}:latest", directory.path().join("out").display());
+    let platform = ["inspect", "--override-arch", "amd64", "--config", &layout];
+    let config: Value = serde_json::from_str(&run(Command::new("skopeo").args(platform))?)?;
+    let labels = &config["config"]["Labels"];
+    for (name, label) in plan["platforms"][0]["labels"].as_object().context("planned labels")? {
+        // Each build has a date of its own.
+        if name != "build-date" {
+            ensure!(labels[name] == label["value"], "{name}: {} and {}", labels[name], label["value"]);
+        }
     }
-    ensure!(contexts[0] == contexts[1], "{contexts:?}");
+    ensure!(labels["vendor"] == "A \"B\" $C" && labels["build-date"].is_string(), "{labels}");
+    ensure!(labels["com.redhat.build-host"].as_str().is_some_and(|host| !host.is_empty()), "{labels}");
+    let history = config["history"].to_string();
+    ensure!(history.contains("/root/buildinfo/"), "no copy of the Dockerfile: {history}");
     Ok(())
 }
 

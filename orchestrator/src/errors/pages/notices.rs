@@ -5,6 +5,14 @@ use crate::errors::Page;
 
 pub(super) const PAGES: &[Page] = &[
     page(
+        "explain.other_settings",
+        "notice",
+        "The service has other settings now than when the build was planned.",
+        "What is shown of the site is what holds now; the plan is the one that was made then.",
+        "Compare the digests of the settings before you rely on the site's part.",
+        "",
+    ),
+    page(
         "rebuild.trigger_is_no_parent",
         "notice",
         "The image that caused a rebuild is no parent of it.",

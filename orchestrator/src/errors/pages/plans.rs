@@ -15,7 +15,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "plan.other_version",
-        "infrastructure",
+        "source",
         "The plan of this build cannot be read.",
         "Another version stored it in another form.",
         "Look at the build's events, which every version reads.",

@@ -102,7 +102,9 @@ async fn files_are_fetched_checked_and_fetched_again_when_lost() {
     assert_eq!(server.requests().len(), before);
     for damage in [None, Some("torn")] {
         std::fs::remove_file(&file).unwrap();
-        damage.map(|text| std::fs::write(&file, text).unwrap());
+        if let Some(text) = damage {
+            std::fs::write(&file, text).unwrap();
+        }
         ensure(&world.services, &found[0]).await.unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"hello\n");
     }

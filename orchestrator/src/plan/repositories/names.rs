@@ -63,7 +63,7 @@ mod tests {
             ("7162269b, a third time", "http://third.com/a.repo", "a-"),
         ] {
             let found = names.of(&url.parse().unwrap());
-            assert!(found.starts_with(expected.trim_end_matches(|c: char| c == '.')), "{id}: {found}");
+            assert!(found.starts_with(expected.trim_end_matches('.')), "{id}: {found}");
             assert!(found.ends_with(".repo"), "{id}: {found}");
         }
         assert_eq!(names.0.len(), 14, "{:?}", names.0);
