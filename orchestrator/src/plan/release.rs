@@ -41,8 +41,8 @@ impl ReleaseLabels {
     /// Those among the labels of a Dockerfile's last stage, or of an image.
     pub fn of(labels: &BTreeMap<String, String>) -> Self {
         let either = |names: [&str; 2]| {
-            let values = names.into_iter().filter_map(|name| labels.get(name));
-            values.filter(|value| !value.is_empty()).cloned().next()
+            let mut values = names.into_iter().filter_map(|name| labels.get(name));
+            values.find(|value| !value.is_empty()).cloned()
         };
         Self {
             component: either(["com.redhat.component", "BZComponent"]),
