@@ -65,10 +65,18 @@ REGISTRY=$("$MACHINE/registry.sh" start demo "$PORT")
 "$MACHINE/base-images.sh" "$REGISTRY"
 GIT=$("$MACHINE/git-server.sh" start demo)
 
-step "The main job: hello, for x86_64 and aarch64"
 rm -rf "$DEMO"
 mkdir -p "$DEMO"
 sed "s/127\.0\.0\.1:5005/$REGISTRY/" examples/site.yaml >"$DEMO/site.yaml"
+step "What the main job will do: the beginning of its plan"
+PLAN=("$BIN/orchestrator" plan "$GIT/hello.git" --ref main --to "oci:$DEMO/hello" --config "$DEMO/site.yaml"
+    --build-arg "REGISTRY=$REGISTRY")
+say "\$ ${PLAN[*]}"
+"${PLAN[@]}" >"$DEMO/plan.txt"
+sed -n '1,/^steps/p' "$DEMO/plan.txt" | head -n -1
+say "the whole of it, with every step and the final Dockerfiles: $DEMO/plan.txt"
+
+step "The main job: hello, for x86_64 and aarch64"
 JOB=("$BIN/orchestrator" build "$GIT/hello.git" --ref main --to "oci:$DEMO/hello" --config "$DEMO/site.yaml"
     --build-arg "REGISTRY=$REGISTRY")
 say "\$ ${JOB[*]}"

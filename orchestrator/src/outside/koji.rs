@@ -1,7 +1,7 @@
 //! Koji, asked through its bridge.
 //!
 //! Every question has a deadline and changes nothing; what changes something
-//! (image tasks) is in [`tasks`]. A hub that has no such thing is no error: the
+//! (image tasks) is in `tasks`. A hub that has no such thing is no error: the
 //! answer is `None`. Everything else that goes wrong has one of four codes:
 //! `koji.unavailable` (try later), `koji.refused` (the hub says no),
 //! `koji.not_offered` (this bridge cannot) and `koji.bad_answer`.
