@@ -29,11 +29,14 @@ pub(crate) fn lines(explanation: &Explanation, dress: Dress) -> Vec<String> {
     lines
 }
 
-/// Who set a value and who lost, in one sentence.
+/// Who set a value, who lost, and who reads it, in one sentence.
 fn told(entry: &Explained) -> String {
     let mut text = format!("from {}", entry.origin);
     for said in &entry.beaten {
-        text.push_str(&format!("; not {} from {}", said.value, said.from));
+        text.push_str(&format!("; beats {} ({})", said.value, said.from));
+    }
+    if !entry.read_by.is_empty() {
+        text.push_str(&format!("; read by {}", entry.read_by.join(", ")));
     }
     text
 }
@@ -93,7 +96,8 @@ site
       from flag --memory
 plan
   labels.vendor = Example Project
-      from site: labels.set.vendor; not me from Dockerfile:3"
+      from site: labels.set.vendor; beats me (Dockerfile:3); read by set_labels,
+        build_image"
         );
     }
 

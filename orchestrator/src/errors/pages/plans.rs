@@ -7,7 +7,7 @@ use crate::errors::Page;
 pub(super) const PAGES: &[Page] = &[
     page(
         "plan.too_many",
-        "infrastructure",
+        "capacity",
         "Too many plans are asked for at this moment.",
         "A service makes a few plans at a time and lets some more wait.",
         "Ask again later.",
