@@ -51,7 +51,12 @@ async fn one_layer_of_the_seed() {
         (
             "a registry",
             config("172.17.0.1:5000", "172.17.0.1:5001"),
-            &["plan.destinations", "site.publication.registries", "site.registries"],
+            &[
+                "plan.destinations",
+                "site.publication.registries",
+                "site.registries.172.17.0.1:5000",
+                "site.registries.172.17.0.1:5001",
+            ],
         ),
         ("a variable", environment("REACTOR__BUILDS__MEMORY", "2GiB"), &["site.builds.memory"]),
         (
