@@ -82,6 +82,17 @@ pub struct Draft {
     pub execution: Execution,
 }
 
+/// Code of the assumption that stands for digests that nobody asked for.
+pub(super) const PARENTS_NOT_ASKED: &str = "parents.not_asked";
+
+impl Draft {
+    /// Whether registries were asked for the parents. If they were, a parent
+    /// without a digest is one that only the worker's engine has.
+    pub fn asked_registries(&self) -> bool {
+        !self.assumptions.iter().any(|assumption| assumption.code == PARENTS_NOT_ASKED)
+    }
+}
+
 /// A value and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {

@@ -126,7 +126,10 @@ impl Page {
         for platform in &draft.platforms {
             lines.extend(self.field(platform.platform.as_str(), &platform.architecture.engine_platform()));
             for parent in &platform.parents {
-                let pinned = parent.pinned.as_deref().unwrap_or("only the worker's engine has it");
+                let pinned = parent.pinned.as_deref().unwrap_or(match draft.asked_registries() {
+                    true => "only the worker's engine has it",
+                    false => "no digest yet: registries were not asked",
+                });
                 let text = format!("{}: {pinned}", parent.written_as);
                 lines.extend(hang(&" ".repeat(VALUE), &format!("parent {text}"), VALUE + 2, self.dress));
             }

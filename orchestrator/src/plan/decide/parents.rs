@@ -10,7 +10,7 @@ use super::{Problems, applies, source::Read};
 use crate::{
     plan::{
         Draft, Facts, FindParentBuild, InjectParent, Notice, ParentBuild, ParentWait, PinParents,
-        PinnedDigests, PinnedParents, SelectedPlatform, parent_nvr,
+        PinnedDigests, PinnedParents, SelectedPlatform, draft::PARENTS_NOT_ASKED, parent_nvr,
     },
     repository::dockerfile::{Arguments, Dockerfile},
     services::PlanServices,
@@ -83,7 +83,7 @@ pub(super) async fn pin(
     let asked = flow.services().reach.may_ask();
     if !asked && from.is_some() {
         let text = "registries were not asked: parents have no digests, and what they leave to the image is not known";
-        draft.assumptions.push(Notice::new("parents.not_asked", text));
+        draft.assumptions.push(Notice::new(PARENTS_NOT_ASKED, text));
     }
     let are_known = pinned.is_some() && (asked || from.is_none());
     Ok(Parents { pinned: pinned.unwrap_or_default(), are_known })

@@ -16,7 +16,7 @@ pub(super) fn leaves(draft: &Draft, known: &Explanation) -> Vec<Explained> {
     let mut leaves = names(draft, known);
     leaves.extend(platforms(draft));
     leaves.extend(labels(&draft.platforms));
-    leaves.extend(parents(&draft.platforms));
+    leaves.extend(parents(draft));
     leaves.extend(tags(draft, known));
     leaves.extend(destinations(draft, known));
     leaves.extend(files("repositories", &draft.repositories, "Package repository of the build."));
@@ -130,9 +130,14 @@ fn of_label(path: String, label: &PlannedLabel) -> Explained {
     Explained::new(path, &label.value, winner).over(chain.cloned().collect()).meaning("Label of the image.")
 }
 
-fn parents(platforms: &[PlannedPlatform]) -> Vec<Explained> {
+fn parents(draft: &Draft) -> Vec<Explained> {
+    let alone = if draft.asked_registries() {
+        "the worker's engine, which alone has it"
+    } else {
+        "the Dockerfile; registries were not asked for its digest"
+    };
     let mut leaves = Vec::new();
-    for platform in platforms {
+    for platform in &draft.platforms {
         for parent in &platform.parents {
             let path = format!("plan.parents.{}.{}", platform.platform, parent.written_as);
             let entry = match &parent.pinned {
@@ -140,7 +145,7 @@ fn parents(platforms: &[PlannedPlatform]) -> Vec<Explained> {
                     let written = Said { from: "Dockerfile".to_owned(), value: parent.written_as.clone() };
                     Explained::new(path, pinned, "the registry, asked once for the build").over(vec![written])
                 }
-                None => Explained::new(path, &parent.written_as, "the worker's engine, which alone has it"),
+                None => Explained::new(path, &parent.written_as, alone),
             };
             leaves.push(entry.meaning("Parent image, pinned for this build."));
         }
