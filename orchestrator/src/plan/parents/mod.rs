@@ -38,10 +38,6 @@ use crate::{
 /// References that are looked up at a time.
 const CONCURRENCY: usize = 8;
 
-/// Stands in FROM for an image that Koji makes of a kickstart file; a step of
-/// its own puts that in its place, so it is no parent.
-const IMAGE_BUILD: &str = "koji/image-build";
-
 /// Pins the parents.
 #[derive(Serialize)]
 pub struct PinParents<'a> {
@@ -234,7 +230,7 @@ impl BaseImage {
 
 fn is_image_build(parent: &ParentUse) -> bool {
     let is_from = matches!(parent.kind, ParentKind::From { .. });
-    is_from && parent.expanded.host.is_none() && parent.expanded.repository.as_str() == IMAGE_BUILD
+    is_from && super::is_koji_filesystem(&parent.expanded.to_string())
 }
 
 /// What has to be looked up, each reference once for all platforms.
