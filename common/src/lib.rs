@@ -15,6 +15,7 @@ pub mod koji;
 pub mod log;
 pub mod names;
 pub mod nvr;
+pub mod packages;
 pub mod platform;
 pub mod request;
 pub mod retry;
