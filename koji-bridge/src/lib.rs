@@ -9,3 +9,4 @@ pub mod arguments;
 pub mod serve;
 pub mod service;
 pub mod settings;
+pub mod xmlrpc;
