@@ -3,6 +3,7 @@
 //! test of one client does not compile the whole reactor.
 
 pub mod git;
+pub mod hub;
 pub mod koji;
 pub mod odcs;
 pub mod registry;

@@ -1,0 +1,13 @@
+//! A Koji hub on loopback: the calls of a container build as a real hub answers
+//! them, with a small durable store and faults on demand.
+//!
+//! Folders say what is where: `state` is the database, `context` what a method
+//! works with, `settings` how the hub is set up.
+
+pub mod context;
+pub mod settings;
+pub mod state;
+
+pub use context::{Context, Method, fault};
+pub use settings::HubSettings;
+pub use state::State;

@@ -1,0 +1,44 @@
+//! How the hub is set up.
+
+use std::time::Duration;
+
+/// Settings of a hub.
+#[derive(Debug, Clone)]
+pub struct HubSettings {
+    /// What it says of its version in the header `Koji-Version`; `None` for a hub
+    /// of a time before that.
+    pub version: Option<String>,
+    /// Whether a login answers `header-auth`; without it the session is named in
+    /// the address.
+    pub header_sessions: bool,
+    /// Whether sessions named in the address are taken (not `DisableURLSessions`).
+    pub url_sessions: bool,
+    /// Whether users unknown so far are created when they log in.
+    pub login_creates_user: bool,
+    /// Largest request in bytes that is no upload.
+    pub max_request: usize,
+    /// Names in certificates that may log others in (`ProxyDNs`, common name only).
+    pub proxy_users: Vec<String>,
+    /// How long a task takes that the hub ends by itself.
+    pub task_time: Duration,
+    /// Whether a FAILED or CANCELED build can be imported again (hubs since 1.33).
+    pub recycles_builds: bool,
+    /// Packages whose import the policy refuses.
+    pub refused_packages: Vec<String>,
+}
+
+impl Default for HubSettings {
+    fn default() -> Self {
+        Self {
+            version: Some("1.35.3".to_owned()),
+            header_sessions: true,
+            url_sessions: true,
+            login_creates_user: true,
+            max_request: 4_194_304,
+            proxy_users: Vec::new(),
+            task_time: Duration::from_millis(50),
+            recycles_builds: true,
+            refused_packages: Vec::new(),
+        }
+    }
+}
