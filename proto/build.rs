@@ -17,6 +17,13 @@ const SECRET: &[&str] = &[
     "reactor.v1.FetchContextRequest",
     "reactor.v1.FindBlobsRequest",
     "reactor.v1.UploadBlobRequest.Header",
+    "reactor.v1.KojiUpload",
+    "reactor.v1.ReserveBuildResponse",
+    "reactor.v1.RefundBuildRequest",
+    "reactor.v1.PrepareUploadResponse",
+    "reactor.v1.UploadFileRequest.Header",
+    "reactor.v1.FindUploadRequest",
+    "reactor.v1.ImportBuildRequest",
 ];
 const WORKER_CONTRACT: &str = "reactor/v1/worker.proto";
 

@@ -33,11 +33,13 @@ pub enum KojiCapability {
     Import,
     /// Tags builds.
     Tag,
+    /// Looks up tasks and users.
+    People,
 }
 
 impl KojiCapability {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Targets,
         Self::Builds,
         Self::Releases,
@@ -48,6 +50,7 @@ impl KojiCapability {
         Self::Upload,
         Self::Import,
         Self::Tag,
+        Self::People,
     ];
 
     /// Its name in records and on terminals. Example: `image_tasks`.
@@ -63,6 +66,7 @@ impl KojiCapability {
             Self::Upload => "upload",
             Self::Import => "import",
             Self::Tag => "tag",
+            Self::People => "people",
         }
     }
 }
@@ -84,6 +88,12 @@ pub struct KojiBridge {
     pub files_url: String,
     /// What it can do, as far as this program knows it.
     pub capabilities: Vec<KojiCapability>,
+    /// The content generator that it imports as; empty without a hub.
+    #[serde(default)]
+    pub content_generator: String,
+    /// Koji's web site, without a slash at the end; empty when it is not known.
+    #[serde(default)]
+    pub web_url: String,
 }
 
 /// A build target.
@@ -142,6 +152,67 @@ pub struct KojiBuild {
     pub files_url: String,
     /// The hub's `extra` field; null when it has none.
     pub extra: serde_json::Value,
+    /// Where it is from and whose it is.
+    #[serde(default)]
+    pub origin: KojiOrigin,
+    /// It is there, but the hub's answer about it cannot be read: number and NVR
+    /// are known, nothing else.
+    #[serde(default)]
+    pub details_unavailable: bool,
+}
+
+/// Where a build in Koji is from and whose it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiOrigin {
+    /// The task that made it.
+    pub task: Option<u64>,
+    /// Name of its owner; may be empty.
+    pub owner: String,
+    /// What it was built from; may be empty.
+    pub source: String,
+}
+
+/// A user of Koji.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiUser {
+    /// Name. Example: `osbs`.
+    pub name: String,
+    /// Kerberos principals. Example: `osbs@EXAMPLE.ORG`.
+    pub principals: Vec<String>,
+}
+
+/// What a bridge needs to be told to reserve a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservationRequest {
+    /// What is to be reserved.
+    pub nvr: Nvr,
+    /// What the caller knows the reservation by.
+    pub key: String,
+    /// The Koji task that the build belongs to.
+    pub task: Option<u64>,
+}
+
+/// A reserved build.
+#[derive(Debug, Clone)]
+pub struct Reservation {
+    /// Number of the build.
+    pub build: u64,
+    /// What is reserved.
+    pub nvr: Nvr,
+    /// Proof of the reservation.
+    pub token: crate::secret::Secret,
+}
+
+/// A directory for uploads, and the ticket that opens it.
+#[derive(Debug, Clone)]
+pub struct UploadDirectory {
+    /// Below the hub's upload area. Example: `koji-upload/1524681021.17.JTroFLPr`.
+    pub directory: String,
+    /// Opens uploads to it.
+    pub ticket: crate::secret::Secret,
+    /// Where workers reach the bridge's uploads; `None` where the orchestrator
+    /// hands them on.
+    pub worker_address: Option<crate::service::ServiceAddress>,
 }
 
 impl KojiBuild {

@@ -132,6 +132,10 @@ pub struct BuildRequest {
     /// OpenShift image stream that follows the image. Example: `team-hello`.
     #[serde(default)]
     pub image_stream: Option<String>,
+    /// Data of the caller's own, which Koji keeps with the build and reactor never
+    /// reads: a JSON object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 impl BuildRequest {
@@ -162,6 +166,7 @@ impl BuildRequest {
             rebuild: false,
             triggered_by: None,
             image_stream: None,
+            user_data: None,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     platform::Platform,
     request::Limits,
     secret::Secret,
+    service::ServiceAddress,
 };
 
 /// A blob by content (OCI image specification, descriptor).
@@ -71,6 +72,59 @@ pub struct WorkOrder {
     pub manifest_format: ManifestFormat,
     /// Opens context and upload of this work order and nothing else.
     pub ticket: Secret,
+    /// What of the image Koji gets from the worker.
+    pub koji_upload: Option<KojiUpload>,
+    /// Whether the packages of the image are listed.
+    pub list_packages: bool,
+}
+
+/// Files for Koji that only the worker has.
+#[derive(Debug, Clone)]
+pub struct KojiUpload {
+    /// Where they are sent; `None` for the orchestrator.
+    pub address: Option<ServiceAddress>,
+    /// Directory below the hub's upload area.
+    pub directory: String,
+    /// Opens uploads to this directory and nothing else.
+    pub ticket: Secret,
+    /// What the archive of the image holds.
+    pub archive: ArchiveContent,
+    /// Where the published image will be found.
+    pub pull_specs: Vec<String>,
+}
+
+/// What the archive of an image in Koji holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArchiveContent {
+    /// The whole image, as `docker load` takes it.
+    Image,
+    /// A note that says where the image is published.
+    Reference,
+}
+
+/// A file that Koji has got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiFile {
+    /// Its name. Example: `docker-image-sha256:9f86d0….x86_64.tar.gz`.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// MD5 in 32 lower-case hexadecimal digits.
+    pub md5: String,
+}
+
+/// What built an image, for records.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildEnvironment {
+    /// Operating system of the engine's host. Example: `Debian GNU/Linux 12 (bookworm)`.
+    pub operating_system: String,
+    /// Architecture of the engine, by Koji's names. Example: `x86_64`.
+    pub architecture: String,
+    /// Architecture of the worker's kernel. Example: `x86_64`.
+    pub kernel_architecture: String,
+    /// Programs that took part: name and version, the engine last.
+    pub tools: Vec<(String, String)>,
 }
 
 /// The two kinds of image manifest in use.
@@ -129,6 +183,9 @@ pub struct Layer {
     pub blob: Descriptor,
     /// Digest of the uncompressed layer.
     pub diff_id: Digest,
+    /// Size of the uncompressed layer in bytes.
+    #[serde(default)]
+    pub uncompressed_size: u64,
 }
 
 /// One platform's finished image, all blobs uploaded.
@@ -150,6 +207,12 @@ pub struct PlatformImage {
     pub build_host: String,
     /// How long the engine's build took.
     pub build_time: Duration,
+    /// The blob with the inventory of its packages, if that was asked for.
+    pub packages: Option<Descriptor>,
+    /// Files that Koji has got.
+    pub koji_files: Vec<KojiFile>,
+    /// What built it.
+    pub environment: BuildEnvironment,
 }
 
 impl PlatformImage {

@@ -102,4 +102,30 @@ impl KojiBridgeService for WithoutHub {
     async fn cancel_task(&self, _: Request<v1::CancelTaskRequest>) -> Answer<v1::CancelTaskResponse> {
         no_hub()
     }
+
+    async fn prepare_upload(
+        &self,
+        _: Request<v1::PrepareUploadRequest>,
+    ) -> Answer<v1::PrepareUploadResponse> {
+        no_hub()
+    }
+
+    async fn find_upload(&self, _: Request<v1::FindUploadRequest>) -> Answer<v1::FindUploadResponse> {
+        no_hub()
+    }
+
+    async fn get_task(&self, _: Request<v1::GetTaskRequest>) -> Answer<v1::GetTaskResponse> {
+        no_hub()
+    }
+
+    async fn get_user(&self, _: Request<v1::GetUserRequest>) -> Answer<v1::GetUserResponse> {
+        no_hub()
+    }
+
+    async fn find_package_owners(
+        &self,
+        _: Request<v1::FindPackageOwnersRequest>,
+    ) -> Answer<v1::FindPackageOwnersResponse> {
+        no_hub()
+    }
 }

@@ -1,5 +1,5 @@
-//! `Debug` of the messages that carry a work order's ticket: what they are
-//! about, never the ticket, so that a traced message cannot leak it.
+//! `Debug` of the messages that carry a ticket or a token: what they are about,
+//! never the secret, so that a traced message cannot leak it.
 
 use std::fmt::{Debug, Formatter, Result};
 
@@ -41,6 +41,56 @@ impl Debug for v1::upload_blob_request::Header {
             .field("digest", &self.digest)
             .field("size", &self.size)
             .finish_non_exhaustive()
+    }
+}
+
+impl Debug for v1::KojiUpload {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("KojiUpload").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+impl Debug for v1::ReserveBuildResponse {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("ReserveBuildResponse").field("nvr", &self.nvr).finish_non_exhaustive()
+    }
+}
+
+impl Debug for v1::RefundBuildRequest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("RefundBuildRequest").field("build_id", &self.build_id).finish_non_exhaustive()
+    }
+}
+
+impl Debug for v1::PrepareUploadResponse {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("PrepareUploadResponse").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+impl Debug for v1::upload_file_request::Header {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("Header")
+            .field("directory", &self.directory)
+            .field("name", &self.name)
+            .field("size", &self.size)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Debug for v1::FindUploadRequest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("FindUploadRequest")
+            .field("directory", &self.directory)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Debug for v1::ImportBuildRequest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("ImportBuildRequest").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 

@@ -70,6 +70,8 @@ impl Default for State {
             hub_url: "https://koji.example.org/kojihub".into(),
             files_url: "https://files.example.org".into(),
             capabilities: KojiCapability::ALL.into_iter().take(6).collect(),
+            content_generator: "atomic-reactor".into(),
+            web_url: "https://koji.example.org/koji".into(),
         };
         Self {
             bridge,

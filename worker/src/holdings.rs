@@ -301,6 +301,8 @@ pub(crate) mod tests {
             parents: Vec::new(),
             manifest_format: ManifestFormat::Oci,
             ticket: Secret::new("first"),
+            koji_upload: None,
+            list_packages: false,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     flow::{state::BuildState, step::Stage},
     image::{Digest, Tag},
     names::{WorkOrderId, WorkerId},
+    nvr::Nvr,
     platform::Platform,
     request::BuildRequest,
 };
@@ -145,6 +146,22 @@ pub struct BuildResult {
     pub members: Vec<Member>,
     /// Where the index and its tags can be found.
     pub publications: Vec<Publication>,
+    /// The record in Koji.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub koji: Option<KojiRecord>,
+}
+
+/// What Koji knows of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiRecord {
+    /// Number of the build.
+    pub build: u64,
+    /// Its name, version and release.
+    pub nvr: Nvr,
+    /// The tag that it got.
+    pub tag: Option<String>,
+    /// Its page.
+    pub web_url: Option<String>,
 }
 
 /// One platform's image in the index.

@@ -162,6 +162,8 @@ mod tests {
             volume: String::new(),
             files_url: String::new(),
             extra,
+            origin: Default::default(),
+            details_unavailable: false,
         }
     }
 

@@ -167,6 +167,8 @@ mod tests {
             volume: String::new(),
             files_url: String::new(),
             extra: json!({"image": {"odcs": {"signing_intent": "release"}}}),
+            origin: Default::default(),
+            details_unavailable: false,
         }
     }
 

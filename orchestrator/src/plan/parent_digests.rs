@@ -255,6 +255,8 @@ mod tests {
             volume: String::new(),
             files_url: String::new(),
             extra: json!({"image": {"index": {"digests": {"application/x": index, "application/y": "garbage"}}}}),
+            origin: Default::default(),
+            details_unavailable: false,
         };
         let archive = |extra| KojiArchive {
             filename: "x.tar.gz".into(),

@@ -39,6 +39,8 @@ fn order(id: &str, platform: &str) -> WorkOrder {
         parents: vec![],
         manifest_format: ManifestFormat::Oci,
         ticket: Secret::new("t"),
+        koji_upload: None,
+        list_packages: false,
     }
 }
 

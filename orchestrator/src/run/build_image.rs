@@ -105,6 +105,8 @@ impl BuildImage<'_> {
             use_cache: false,
             parents: self.platform.parents.clone(),
             manifest_format: self.plan.format,
+            koji_upload: None,
+            list_packages: false,
         }
     }
 

@@ -7,7 +7,7 @@ use common::{
     flow::event::Member,
     image::Digest,
     platform::{Architecture, Platform},
-    work::{Descriptor, Layer, ManifestFormat, Parent, PlatformImage},
+    work::{BuildEnvironment, Descriptor, KojiFile, Layer, ManifestFormat, Parent, PlatformImage},
 };
 use futures::TryStreamExt as _;
 use registry_client::{Layout, Registry as _, Selector};
@@ -32,6 +32,15 @@ pub struct BuiltMember {
     pub build_host: String,
     /// How long the engine's build took.
     pub build_time: Duration,
+    /// The blob with the inventory of its packages, in the staging layout.
+    #[serde(default)]
+    pub packages: Option<Descriptor>,
+    /// Files that Koji has got.
+    #[serde(default)]
+    pub koji_files: Vec<KojiFile>,
+    /// What built it.
+    #[serde(default)]
+    pub environment: BuildEnvironment,
 }
 
 impl BuiltMember {
@@ -88,7 +97,8 @@ impl BuiltMember {
             )
         })?;
         check_manifest(image, &manifest)?;
-        for blob in image.layers.iter().map(|layer| &layer.blob).chain([&image.config]) {
+        for blob in image.layers.iter().map(|layer| &layer.blob).chain([&image.config]).chain(&image.packages)
+        {
             if !staging.has_blob(blob).await? {
                 return Err(contradiction(
                     &image.build_host,
@@ -116,6 +126,9 @@ impl BuiltMember {
             local_parents: image.local_parents.clone(),
             build_host: image.build_host.clone(),
             build_time: image.build_time,
+            packages: image.packages.clone(),
+            koji_files: image.koji_files.clone(),
+            environment: image.environment.clone(),
         })
     }
 }
@@ -241,6 +254,9 @@ pub(super) mod fixture {
             local_parents: BTreeMap::new(),
             build_host: "host".to_owned(),
             build_time: Duration::ZERO,
+            packages: None,
+            koji_files: Vec::new(),
+            environment: BuildEnvironment::default(),
         }
     }
 }

@@ -107,5 +107,6 @@ pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildRes
         index_media_type: index.media_type,
         members: collected.members,
         publications,
+        koji: None,
     })
 }

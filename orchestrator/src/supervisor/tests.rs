@@ -111,6 +111,7 @@ fn a_wish_to_stop_that_was_accepted_is_fulfilled() {
         index_media_type: String::new(),
         members: Vec::new(),
         publications: Vec::new(),
+        koji: None,
     };
     assert!(unless_cancelled(Ok(result()), None).is_ok());
     let failures = unless_cancelled(Ok(result()), Some("too late?")).unwrap_err();

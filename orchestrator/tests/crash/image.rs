@@ -87,10 +87,13 @@ impl TinyImage {
             manifest: self.manifest.clone(),
             format,
             config: descriptor(format.config(), &self.config),
-            layers: vec![Layer { blob, diff_id: self.diff_id.clone() }],
+            layers: vec![Layer { blob, diff_id: self.diff_id.clone(), uncompressed_size: 1 }],
             local_parents: BTreeMap::new(),
             build_host: "host".to_owned(),
             build_time: Duration::from_secs(1),
+            packages: None,
+            koji_files: Vec::new(),
+            environment: Default::default(),
         }
     }
 }

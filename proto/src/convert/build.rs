@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use common::{
     flow::{
-        event::{BuildResult, Member, Publication},
+        event::{BuildResult, KojiRecord, Member, Publication},
         state::{BuildState, History},
     },
     names::BuildId,
     request::{BuildMode, BuildRequest, FailurePolicy, Limits},
 };
 
+use serde_json::Value;
+
 use super::{
     BadField,
     field::{
-        MAX_ADDRESS, MAX_TEXT, enumeration, line, line_if_any, lines, list, map, message, messages, parsed,
-        parsed_if_any, parsed_list,
+        MAX_ADDRESS, MAX_TEXT, enumeration, line, line_if_any, lines, list, map, message, message_if_any,
+        messages, parsed, parsed_if_any, parsed_list,
     },
     from_duration, to_duration, to_timestamp,
 };
@@ -59,6 +61,7 @@ impl From<BuildRequest> for v1::BuildRequest {
             rebuild: request.rebuild,
             triggered_by: request.triggered_by.map(String::from).unwrap_or_default(),
             image_stream: request.image_stream.unwrap_or_default(),
+            user_data_json: request.user_data.map(|data| Value::Object(data).to_string()).unwrap_or_default(),
         }
     }
 }
@@ -105,9 +108,28 @@ impl TryFrom<v1::BuildRequest> for BuildRequest {
             rebuild: request.rebuild,
             triggered_by: parsed_if_any("triggered_by", &request.triggered_by)?,
             image_stream: line_if_any("image_stream", request.image_stream, MAX_TEXT)?,
+            user_data: user_data(&request.user_data_json)?,
             source,
         })
     }
+}
+
+/// Most bytes of a caller's own data.
+const MAX_USER_DATA: usize = 64 * 1024;
+
+/// A caller's own data: a JSON object.
+fn user_data(text: &str) -> Result<Option<serde_json::Map<String, Value>>, BadField> {
+    const FIELD: &str = "user_data_json";
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.len() > MAX_USER_DATA {
+        let reason = format!("it has {} bytes; at most {MAX_USER_DATA} are accepted", text.len());
+        return Err(BadField::new(FIELD, reason));
+    }
+    serde_json::from_str(text)
+        .map(Some)
+        .map_err(|error| BadField::new(FIELD, format!("it is no JSON object: {error}")))
 }
 
 /// A number of which 0 means that nothing is said.
@@ -186,6 +208,7 @@ impl From<BuildResult> for v1::BuildResult {
             index_media_type: result.index_media_type,
             members: result.members.into_iter().map(Into::into).collect(),
             publications: result.publications.into_iter().map(Into::into).collect(),
+            koji: result.koji.map(Into::into),
         }
     }
 }
@@ -199,6 +222,31 @@ impl TryFrom<v1::BuildResult> for BuildResult {
             index_media_type: result.index_media_type,
             members: messages("members", result.members)?,
             publications: messages("publications", result.publications)?,
+            koji: message_if_any("koji", result.koji)?,
+        })
+    }
+}
+
+impl From<KojiRecord> for v1::KojiRecord {
+    fn from(record: KojiRecord) -> Self {
+        Self {
+            build_id: record.build,
+            nvr: record.nvr.to_string(),
+            tag: record.tag.unwrap_or_default(),
+            web_url: record.web_url.unwrap_or_default(),
+        }
+    }
+}
+
+impl TryFrom<v1::KojiRecord> for KojiRecord {
+    type Error = BadField;
+
+    fn try_from(record: v1::KojiRecord) -> Result<Self, BadField> {
+        Ok(Self {
+            build: record.build_id,
+            nvr: parsed("nvr", &record.nvr)?,
+            tag: line_if_any("tag", record.tag, MAX_TEXT)?,
+            web_url: line_if_any("web_url", record.web_url, MAX_TEXT)?,
         })
     }
 }

@@ -3,15 +3,17 @@
 use common::{
     koji::{
         ImageTask, KojiArchive, KojiBridge, KojiBuild, KojiBuildState, KojiCapability, KojiChecksum,
-        KojiTarget, KojiTaskState, TaskOutput,
+        KojiOrigin, KojiTarget, KojiTaskState, KojiUser, Reservation, ReservationRequest, TaskOutput,
+        UploadDirectory,
     },
     nvr::Nvr,
+    secret::Secret,
 };
 use serde_json::Value;
 
 use super::{
     BadField,
-    field::{MAX_TEXT, enumeration, line, message, messages},
+    field::{MAX_TEXT, enumeration, line, lines, message, messages, parsed_if_any},
 };
 use crate::v1;
 
@@ -50,6 +52,7 @@ impl From<KojiCapability> for v1::KojiCapability {
             KojiCapability::Upload => Self::Upload,
             KojiCapability::Import => Self::Import,
             KojiCapability::Tag => Self::Tag,
+            KojiCapability::People => Self::People,
         }
     }
 }
@@ -68,6 +71,7 @@ fn capability(number: i32) -> Option<KojiCapability> {
         v1::KojiCapability::Upload => KojiCapability::Upload,
         v1::KojiCapability::Import => KojiCapability::Import,
         v1::KojiCapability::Tag => KojiCapability::Tag,
+        v1::KojiCapability::People => KojiCapability::People,
     })
 }
 
@@ -79,6 +83,8 @@ impl From<KojiBridge> for v1::DescribeResponse {
             hub_url: bridge.hub_url,
             files_url: bridge.files_url,
             capabilities: bridge.capabilities.into_iter().map(number).collect(),
+            content_generator: bridge.content_generator,
+            web_url: bridge.web_url,
         }
     }
 }
@@ -96,6 +102,8 @@ impl TryFrom<v1::DescribeResponse> for KojiBridge {
             hub_url: line("hub_url", answer.hub_url, MAX_ADDRESS)?,
             files_url: line("files_url", answer.files_url, MAX_ADDRESS)?,
             capabilities,
+            content_generator: line("content_generator", answer.content_generator, MAX_TEXT)?,
+            web_url: line("web_url", answer.web_url, MAX_ADDRESS)?,
         })
     }
 }
@@ -166,6 +174,10 @@ impl From<KojiBuild> for v1::FindBuildResponse {
             extra_json: json_text(&build.extra),
             volume: build.volume,
             files_url: build.files_url,
+            task_id: build.origin.task.unwrap_or_default(),
+            owner: build.origin.owner,
+            source: build.origin.source,
+            details_unavailable: build.details_unavailable,
         }
     }
 }
@@ -181,6 +193,63 @@ impl TryFrom<v1::FindBuildResponse> for KojiBuild {
             volume: line("volume", build.volume, MAX_TEXT)?,
             files_url: line("files_url", build.files_url, MAX_ADDRESS)?,
             extra: json("extra_json", &build.extra_json)?,
+            origin: KojiOrigin {
+                task: Some(build.task_id).filter(|task| *task != 0),
+                owner: line("owner", build.owner, MAX_TEXT)?,
+                source: line("source", build.source, MAX_ADDRESS)?,
+            },
+            details_unavailable: build.details_unavailable,
+        })
+    }
+}
+
+impl From<KojiUser> for v1::KojiUser {
+    fn from(user: KojiUser) -> Self {
+        Self { name: user.name, principals: user.principals }
+    }
+}
+
+impl TryFrom<v1::KojiUser> for KojiUser {
+    type Error = BadField;
+
+    fn try_from(user: v1::KojiUser) -> Result<Self, BadField> {
+        Ok(Self {
+            name: name_of("name", user.name)?,
+            principals: lines("principals", user.principals, MAX_TEXT)?,
+        })
+    }
+}
+
+impl From<&ReservationRequest> for v1::ReserveBuildRequest {
+    fn from(request: &ReservationRequest) -> Self {
+        Self {
+            nvr: Some((&request.nvr).into()),
+            key: request.key.clone(),
+            task_id: request.task.unwrap_or_default(),
+        }
+    }
+}
+
+impl TryFrom<v1::ReserveBuildResponse> for Reservation {
+    type Error = BadField;
+
+    fn try_from(answer: v1::ReserveBuildResponse) -> Result<Self, BadField> {
+        Ok(Self {
+            build: number("build_id", answer.build_id)?,
+            nvr: message("nvr", answer.nvr)?,
+            token: Secret::new(name_of("token", answer.token)?),
+        })
+    }
+}
+
+impl TryFrom<v1::PrepareUploadResponse> for UploadDirectory {
+    type Error = BadField;
+
+    fn try_from(answer: v1::PrepareUploadResponse) -> Result<Self, BadField> {
+        Ok(Self {
+            directory: name_of("directory", answer.directory)?,
+            ticket: Secret::new(name_of("ticket", answer.ticket)?),
+            worker_address: parsed_if_any("worker_address", &answer.worker_address)?,
         })
     }
 }

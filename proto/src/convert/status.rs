@@ -46,6 +46,20 @@ pub fn failure_status(failure: &Failure) -> Status {
     Status::new(code, message)
 }
 
+/// The same failure, short enough for a header: its texts cut, the causes and
+/// all but the first few of the others left out.
+pub(super) fn shortened(failure: &Failure) -> Failure {
+    const MOST_OTHERS: usize = 4;
+    let cut = |text: &String| cut(text.clone(), MAX_TOLD / 2);
+    Failure {
+        message: cut(&failure.message),
+        advice: cut(&failure.advice),
+        causes: Vec::new(),
+        others: failure.others.iter().take(MOST_OTHERS).map(shortened).collect(),
+        ..failure.clone()
+    }
+}
+
 fn told(failure: &Failure) -> String {
     let advice = if failure.advice.is_empty() { String::new() } else { format!(" ({})", failure.advice) };
     cut(format!("{}: {}{advice}", failure.code, failure.message), MAX_TOLD)

@@ -9,7 +9,7 @@ use common::{
 use super::{
     BadField,
     build::limits,
-    field::{enumeration, line, map, message, messages, not_zero, parsed},
+    field::{enumeration, line, list, map, message, message_if_any, messages, not_zero, parsed},
     from_duration, to_duration,
 };
 use crate::v1::{self, progress::Phase, work_result::Outcome};
@@ -71,6 +71,8 @@ impl From<WorkOrder> for v1::WorkOrder {
             manifest_media_type: order.manifest_format.manifest().to_owned(),
             ticket: order.ticket.expose().to_owned(),
             host_label: order.host_label.unwrap_or_default(),
+            koji_upload: order.koji_upload.map(Into::into),
+            list_packages: order.list_packages,
         }
     }
 }
@@ -96,13 +98,19 @@ impl TryFrom<v1::WorkOrder> for WorkOrder {
             parents: messages("parents", order.parents)?,
             manifest_format: manifest_format(&order.manifest_media_type)?,
             ticket: Secret::new(not_empty("ticket", order.ticket)?),
+            koji_upload: message_if_any("koji_upload", order.koji_upload)?,
+            list_packages: order.list_packages,
         })
     }
 }
 
 impl From<Layer> for v1::Layer {
     fn from(layer: Layer) -> Self {
-        Self { blob: Some(layer.blob.into()), diff_id: layer.diff_id.into() }
+        Self {
+            blob: Some(layer.blob.into()),
+            diff_id: layer.diff_id.into(),
+            uncompressed_size: layer.uncompressed_size,
+        }
     }
 }
 
@@ -110,7 +118,11 @@ impl TryFrom<v1::Layer> for Layer {
     type Error = BadField;
 
     fn try_from(layer: v1::Layer) -> Result<Self, BadField> {
-        Ok(Self { blob: message("blob", layer.blob)?, diff_id: parsed("diff_id", &layer.diff_id)? })
+        Ok(Self {
+            blob: message("blob", layer.blob)?,
+            diff_id: parsed("diff_id", &layer.diff_id)?,
+            uncompressed_size: layer.uncompressed_size,
+        })
     }
 }
 
@@ -125,6 +137,9 @@ impl From<PlatformImage> for v1::PlatformImage {
             local_parents: image.local_parents,
             build_host: image.build_host,
             build_time: Some(to_duration(image.build_time)),
+            packages: image.packages.map(Into::into),
+            koji_files: image.koji_files.into_iter().map(Into::into).collect(),
+            environment: Some(image.environment.into()),
         }
     }
 }
@@ -150,6 +165,9 @@ impl TryFrom<v1::PlatformImage> for PlatformImage {
             local_parents: map("local_parents", image.local_parents)?,
             build_host: line("build_host", image.build_host, MAX_HOST)?,
             build_time: from_duration("build_time", image.build_time)?,
+            packages: message_if_any("packages", image.packages)?,
+            koji_files: messages("koji_files", list("koji_files", image.koji_files)?)?,
+            environment: message_if_any("environment", image.environment)?.unwrap_or_default(),
         })
     }
 }
@@ -219,5 +237,7 @@ impl TryFrom<v1::Progress> for (WorkOrderId, WorkPhase, u64, u64) {
     }
 }
 
+mod koji;
+pub(super) mod packages;
 #[cfg(test)]
 mod tests;

@@ -84,8 +84,7 @@ impl Context<'_> {
 
     /// Whether the caller has a permission, or is an administrator.
     pub fn may(&self, permission: &str) -> bool {
-        self.caller().is_some_and(|user| {
-            user.permissions.contains("admin") || user.permissions.contains(permission)
-        })
+        self.caller()
+            .is_some_and(|user| user.permissions.contains("admin") || user.permissions.contains(permission))
     }
 }

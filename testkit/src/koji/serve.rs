@@ -235,4 +235,30 @@ impl KojiBridgeService for Bridge {
     async fn tag_build(&self, _: Request<v1::TagBuildRequest>) -> Answer<v1::TagBuildResponse> {
         absent()
     }
+
+    async fn prepare_upload(
+        &self,
+        _: Request<v1::PrepareUploadRequest>,
+    ) -> Answer<v1::PrepareUploadResponse> {
+        absent()
+    }
+
+    async fn find_upload(&self, _: Request<v1::FindUploadRequest>) -> Answer<v1::FindUploadResponse> {
+        absent()
+    }
+
+    async fn get_task(&self, _: Request<v1::GetTaskRequest>) -> Answer<v1::GetTaskResponse> {
+        absent()
+    }
+
+    async fn get_user(&self, _: Request<v1::GetUserRequest>) -> Answer<v1::GetUserResponse> {
+        absent()
+    }
+
+    async fn find_package_owners(
+        &self,
+        _: Request<v1::FindPackageOwnersRequest>,
+    ) -> Answer<v1::FindPackageOwnersResponse> {
+        absent()
+    }
 }

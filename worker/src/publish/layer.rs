@@ -83,7 +83,7 @@ pub(crate) fn spool(mut layer: impl Read, path: &Path) -> Result<SpooledLayer, E
     let file = Hashing::new(BufWriter::with_capacity(PIECE, File::create(path).map_err(spool)?));
     let compressed = magic.starts_with(GZIP);
     let whole = io::Cursor::new(magic).chain(layer);
-    let (blob, diff_id) =
+    let (blob, plain) =
         if compressed { keep(whole, file) } else { compress(whole, file) }.map_err(|error| {
             // Reading and writing meet in one call; only a full disk has to be told apart.
             if error.kind() == io::ErrorKind::StorageFull {
@@ -92,11 +92,18 @@ pub(crate) fn spool(mut layer: impl Read, path: &Path) -> Result<SpooledLayer, E
                 ExportError::Archive(error)
             }
         })?;
-    Ok(SpooledLayer { blob: SpooledBlob { path: path.to_owned(), digest: blob.0, size: blob.1 }, diff_id })
+    Ok(SpooledLayer {
+        blob: SpooledBlob { path: path.to_owned(), digest: blob.0, size: blob.1 },
+        diff_id: plain.0,
+        uncompressed_size: plain.1,
+    })
 }
 
-fn compress<W: Write>(mut layer: impl Read, file: Hashing<W>) -> io::Result<((Digest, u64), Digest)> {
-    let mut hash = Sha256::new();
+/// Digest and size of what went through.
+type Sum = (Digest, u64);
+
+fn compress<W: Write>(mut layer: impl Read, file: Hashing<W>) -> io::Result<(Sum, Sum)> {
+    let (mut hash, mut size) = (Sha256::new(), 0);
     let mut gzip = GzBuilder::new().mtime(0).write(file, Compression::new(LEVEL));
     let mut piece = vec![0; PIECE];
     loop {
@@ -105,17 +112,18 @@ fn compress<W: Write>(mut layer: impl Read, file: Hashing<W>) -> io::Result<((Di
             break;
         }
         hash.update(&piece[..count]);
+        size += count as u64;
         gzip.write_all(&piece[..count])?;
     }
     let blob = gzip.finish()?.finish()?;
-    Ok((blob, Digest::from_sha256(&hash.finalize().into())))
+    Ok((blob, (Digest::from_sha256(&hash.finalize().into()), size)))
 }
 
-fn keep<W: Write>(layer: impl Read, mut file: Hashing<W>) -> io::Result<((Digest, u64), Digest)> {
+fn keep<W: Write>(layer: impl Read, mut file: Hashing<W>) -> io::Result<(Sum, Sum)> {
     let mut plain = Hashing::new(io::sink());
     io::copy(&mut MultiGzDecoder::new(Tee { from: layer, to: &mut file }), &mut plain)?;
-    let (diff_id, _) = plain.finish()?;
-    Ok((file.finish()?, diff_id))
+    let plain = plain.finish()?;
+    Ok((file.finish()?, plain))
 }
 
 #[cfg(test)]
@@ -134,7 +142,7 @@ mod tests {
         let content = b"layer ".repeat(20_000);
         let (layer, bytes) = spooled(&content);
         assert_eq!(spooled(&content).1, bytes);
-        assert_eq!(layer.diff_id, Digest::of(&content));
+        assert_eq!((layer.diff_id, layer.uncompressed_size), (Digest::of(&content), content.len() as u64));
         assert_eq!((layer.blob.digest, layer.blob.size), (Digest::of(&bytes), bytes.len() as u64));
         assert_eq!(bytes[4..8], [0; 4], "no time in the header");
         let mut plain = Vec::new();
@@ -147,7 +155,7 @@ mod tests {
         let (_, compressed) = spooled(b"some layer");
         let (layer, bytes) = spooled(&compressed);
         assert_eq!(bytes, compressed);
-        assert_eq!(layer.diff_id, Digest::of(b"some layer"));
+        assert_eq!((layer.diff_id, layer.uncompressed_size), (Digest::of(b"some layer"), 10));
     }
 
     #[test]

@@ -57,7 +57,11 @@ pub fn describe(image: &SpooledImage, format: ManifestFormat) -> Result<Describe
     let layers: Vec<Layer> = image
         .layers
         .iter()
-        .map(|layer| Layer { blob: layer.blob.descriptor(format.layer()), diff_id: layer.diff_id.clone() })
+        .map(|layer| Layer {
+            blob: layer.blob.descriptor(format.layer()),
+            diff_id: layer.diff_id.clone(),
+            uncompressed_size: layer.uncompressed_size,
+        })
         .collect();
     let manifest = serde_json::to_vec(&Manifest {
         schema_version: 2,
@@ -82,7 +86,8 @@ mod tests {
             digest: Digest::of(content),
             size: content.len() as u64,
         };
-        let layer = SpooledLayer { blob: blob(b"layer"), diff_id: Digest::of(b"plain") };
+        let layer =
+            SpooledLayer { blob: blob(b"layer"), diff_id: Digest::of(b"plain"), uncompressed_size: 5 };
         SpooledImage { config: blob(b"{}"), layers: vec![layer] }
     }
 

@@ -43,6 +43,8 @@ pub struct SpooledLayer {
     pub blob: SpooledBlob,
     /// Digest of the uncompressed layer.
     pub diff_id: Digest,
+    /// Size of the uncompressed layer in bytes.
+    pub uncompressed_size: u64,
 }
 
 /// An image out of the engine, verified against its own configuration.

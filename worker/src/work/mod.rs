@@ -15,7 +15,7 @@ use std::{
 use common::{
     failure::{Failure, FailureClass},
     service::Connection,
-    work::{PlatformImage, WorkOrder, WorkOutcome, WorkPhase},
+    work::{BuildEnvironment, PlatformImage, WorkOrder, WorkOutcome, WorkPhase},
 };
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
@@ -170,6 +170,9 @@ impl Job<'_> {
             local_parents,
             build_host: self.shop.host.clone(),
             build_time,
+            packages: None,
+            koji_files: Vec::new(),
+            environment: BuildEnvironment::default(),
         })
     }
 

@@ -94,6 +94,8 @@ impl Bench {
             parents: Vec::new(),
             manifest_format: ManifestFormat::Oci,
             ticket: Secret::new("ticket"),
+            koji_upload: None,
+            list_packages: false,
         }
     }
 

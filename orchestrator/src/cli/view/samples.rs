@@ -162,6 +162,7 @@ pub(crate) fn succeeded() -> Build {
                 },
                 Publication { destination: "docker://127.0.0.1:5000/hello".into(), tags: Vec::new() },
             ],
+            koji: None,
         }),
         ..Build::default()
     }

@@ -14,6 +14,8 @@ fn build(id: u64, nvr: &str) -> KojiBuild {
         volume: String::new(),
         files_url: "https://files.example.org/packages/hello/1.0/3".into(),
         extra: json!({"image": {"index": {"pull": ["r.example.org/hello:1.0-3"]}}}),
+        origin: Default::default(),
+        details_unavailable: false,
     }
 }
 

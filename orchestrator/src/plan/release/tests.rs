@@ -28,6 +28,8 @@ fn build(id: u64, release: &str, state: KojiBuildState) -> KojiBuild {
         volume: String::new(),
         files_url: String::new(),
         extra: serde_json::Value::Null,
+        origin: Default::default(),
+        details_unavailable: false,
     }
 }
 

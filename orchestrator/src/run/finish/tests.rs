@@ -150,6 +150,7 @@ async fn a_build_that_succeeded_keeps_its_tags() {
         index_media_type: index.media_type,
         members: Vec::new(),
         publications: Vec::new(),
+        koji: None,
     };
     let failures = finish(&flow, &Ok(result)).await;
     assert!(failures.is_empty(), "{failures:?}");

@@ -54,6 +54,7 @@ pub(in crate::convert) fn result() -> BuildResult {
             destination: "oci:/srv/hello".into(),
             tags: vec!["1.0-3".parse().unwrap()],
         }],
+        koji: None,
     }
 }
 

@@ -12,6 +12,8 @@ fn build() -> KojiBuild {
         volume: "vol3".into(),
         files_url: "https://files.example.org/packages/hello/1.0/3".into(),
         extra: json!({"image": {}}),
+        origin: Default::default(),
+        details_unavailable: false,
     }
 }
 

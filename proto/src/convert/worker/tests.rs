@@ -6,7 +6,7 @@ use common::{
     failure::{Failure, FailureClass},
     image::Digest,
     request::Limits,
-    work::Descriptor,
+    work::{BuildEnvironment, Descriptor, KojiFile},
 };
 
 use super::*;
@@ -36,6 +36,8 @@ fn order() -> WorkOrder {
         ],
         manifest_format: ManifestFormat::Docker,
         ticket: Secret::new("ticket-of-this-order"),
+        koji_upload: None,
+        list_packages: false,
     }
 }
 
@@ -45,10 +47,22 @@ fn image() -> PlatformImage {
         manifest: b"{}".as_slice().into(),
         format: ManifestFormat::Oci,
         config: blob(b"config"),
-        layers: vec![Layer { blob: blob(b"layer"), diff_id: Digest::of(b"diff") }],
+        layers: vec![Layer { blob: blob(b"layer"), diff_id: Digest::of(b"diff"), uncompressed_size: 7 }],
         local_parents: BTreeMap::from([("local".into(), "sha256:1".into())]),
         build_host: "build07.example.org".into(),
         build_time: Duration::from_millis(1500),
+        packages: Some(blob(b"packages")),
+        koji_files: vec![KojiFile {
+            name: "docker-image-sha256:1.aarch64.tar.gz".into(),
+            size: 5,
+            md5: "9e107d9d372bb6826bd81d3542a419d6".into(),
+        }],
+        environment: BuildEnvironment {
+            operating_system: "Debian".into(),
+            architecture: "aarch64".into(),
+            kernel_architecture: "aarch64".into(),
+            tools: vec![("docker".into(), "20.10".into())],
+        },
     }
 }
 
