@@ -21,6 +21,7 @@ pub mod request;
 pub mod retry;
 pub mod secret;
 pub mod service;
+pub mod ticket;
 pub mod work;
 pub mod yaml;
 

@@ -131,6 +131,11 @@ impl Transfer {
         Self { connection, held }
     }
 
+    /// The connection to the orchestrator.
+    pub(crate) fn connection(&self) -> Connection {
+        self.connection.clone()
+    }
+
     /// The work order's id as text.
     pub(crate) fn order_id(&self) -> String {
         self.held.id.to_string()

@@ -37,6 +37,9 @@ pub struct Plan {
     pub release: Option<String>,
     /// Labels that may differ from platform to platform.
     pub labels_may_differ: Vec<String>,
+    /// Packages that may differ from platform to platform, with * and ?.
+    #[serde(default)]
+    pub packages_may_differ: Vec<String>,
     /// Labels that are set here or in the Dockerfile; all others come from the
     /// parent images.
     pub own_labels: Vec<String>,

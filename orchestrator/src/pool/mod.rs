@@ -15,7 +15,6 @@ mod member;
 mod order;
 mod placement;
 mod state;
-mod ticket;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -29,9 +28,9 @@ use common::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
+pub use common::ticket::TicketMaker;
 pub use member::{Attachment, Credentials, Progress, ToWorker, WorkerView};
 pub use order::{Submission, Update};
-pub use ticket::TicketMaker;
 
 use member::Member;
 use order::{Entry, Place};

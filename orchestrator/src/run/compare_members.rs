@@ -3,11 +3,12 @@
 //! Labels of the image itself must be equal, because the tags and records made of
 //! one are those of all. Labels that only the parent image has, and what programs
 //! see (environment, command, user), may have reasons to differ, so that is only
-//! pointed out. What one platform has and another lacks
-//! is a difference like any other. Packages are not compared yet: no worker tells
-//! them so far.
+//! pointed out. Packages must be the same in version, release and signature, but
+//! for those that the site excepts. What one platform has and another lacks is a
+//! difference like any other.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod packages;
+mod table;
 
 use common::{
     failure::{Failure, FailureClass},
@@ -16,6 +17,7 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
+use self::table::Table;
 use super::{BuiltMember, image_config::ImageConfig};
 use crate::services::BuildServices;
 
@@ -28,11 +30,6 @@ const MAY_DIFFER: [&str; 6] = [
     "build-date",
     "org.opencontainers.image.created",
 ];
-/// Most characters of a value that are shown.
-const MAX_VALUE: usize = 100;
-/// Most rows of a table that are shown.
-const MAX_ROWS: usize = 15;
-
 /// Compares the members.
 #[derive(Serialize)]
 pub struct CompareMembers<'a> {
@@ -44,6 +41,8 @@ pub struct CompareMembers<'a> {
     /// Labels that the plan sets or the Dockerfile has. All others come from the
     /// parent images.
     pub own: &'a [String],
+    /// Packages that may differ, with * and ?.
+    pub packages_may_differ: &'a [String],
 }
 
 /// What was compared.
@@ -80,11 +79,23 @@ impl Step<BuildServices> for CompareMembers<'_> {
             let text = format!("the platforms differ:\n{}", comparison.behaviour.rows().join("\n"));
             cx.warn("member.behaviour_differs", text).await?;
         }
+        let mut problems = Vec::new();
         if !comparison.labels.is_empty() {
-            return Err(labels_differ(&comparison.labels));
+            problems.push(labels_differ(&comparison.labels));
         }
-        cx.services.say(cx.name, &format!("the own labels of {members} platforms are equal")).await;
-        Ok(Compared { members, differences: comparison.behaviour.0.len() })
+        let inventories = packages::read_all(self.members, &staging).await?;
+        let packages = packages::compare(&inventories, self.packages_may_differ);
+        let packages = packages.map_err(|problem| problems.push(problem)).unwrap_or_default();
+        if let Some(failure) = Failure::all(problems) {
+            return Err(failure);
+        }
+        let text = format!("the own labels and {} packages of {members} platforms are equal", packages.equal);
+        cx.services.say(cx.name, &text).await;
+        if !packages.excepted.is_empty() {
+            let text = format!("packages differ that may:\n{}", packages.excepted.rows().join("\n"));
+            cx.services.say(cx.name, &text).await;
+        }
+        Ok(Compared { members, differences: comparison.behaviour.len() + packages.excepted.len() })
     }
 }
 
@@ -96,11 +107,6 @@ struct Comparison {
     /// Environment, command, user, labels of the parents.
     behaviour: Table,
 }
-
-/// Things that differ by name, each with what every platform has; `None` is
-/// nothing.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Table(BTreeMap<String, Vec<(Platform, Option<String>)>>);
 
 fn compare(
     configs: &[(&Platform, ImageConfig)],
@@ -123,53 +129,8 @@ fn compare(
     }
 }
 
-impl Table {
-    fn of(columns: &[(&Platform, BTreeMap<String, String>)]) -> Self {
-        let names: BTreeSet<&String> = columns.iter().flat_map(|(_, values)| values.keys()).collect();
-        let rows = names.into_iter().filter_map(|name| {
-            let mut values = columns.iter().map(|(_, values)| values.get(name));
-            let first = values.next()?;
-            if values.all(|value| value == first) {
-                return None;
-            }
-            let row =
-                columns.iter().map(|(platform, values)| ((*platform).clone(), values.get(name).cloned()));
-            Some((name.clone(), row.collect()))
-        });
-        Self(rows.collect())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// One line for each thing that differs, within limits.
-    fn rows(&self) -> Vec<String> {
-        let cell = |(platform, value): &(Platform, Option<String>)| match value {
-            Some(value) => format!("{platform} {:?}", shortened(value)),
-            None => format!("{platform} has none"),
-        };
-        let row = |(name, cells): (&String, &Vec<_>)| {
-            format!("{}: {}", shortened(name), cells.iter().map(cell).collect::<Vec<_>>().join(", "))
-        };
-        let mut rows: Vec<String> = self.0.iter().take(MAX_ROWS).map(row).collect();
-        if self.0.len() > MAX_ROWS {
-            rows.push(format!("and {} more", self.0.len() - MAX_ROWS));
-        }
-        rows
-    }
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_VALUE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 fn labels_differ(labels: &Table) -> Failure {
-    let names: Vec<String> = labels.0.keys().take(MAX_ROWS).map(|name| shortened(name)).collect();
-    let message = format!("the labels of the platforms differ: {}", names.join(", "));
+    let message = format!("the labels of the platforms differ: {}", labels.names().join(", "));
     let mut failure = Failure::new(FailureClass::Source, "member.labels_differ", message).with_advice(
         "give the label one value for all platforms in the Dockerfile; if it comes from the parent, set it anew",
     );
@@ -179,9 +140,11 @@ fn labels_differ(labels: &Table) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::json;
 
-    use super::*;
+    use super::{table::MAX_ROWS, *};
 
     fn config(text: serde_json::Value) -> ImageConfig {
         serde_json::from_value(text).unwrap()

@@ -135,6 +135,8 @@ impl BuiltMember {
 
 /// Largest image configuration that is read, in bytes.
 const MAX_CONFIG: u64 = 8 * 1024 * 1024;
+/// Largest list of packages that is read, in bytes.
+const MAX_INVENTORY: u64 = 64 * 1024 * 1024;
 
 pub(super) async fn read(staging: &Layout, blob: &Descriptor) -> Result<Vec<u8>, Failure> {
     if blob.size > MAX_CONFIG {
@@ -142,6 +144,19 @@ pub(super) async fn read(staging: &Layout, blob: &Descriptor) -> Result<Vec<u8>,
             format!("the image configuration has {} bytes; at most {MAX_CONFIG} are read", blob.size);
         return Err(Failure::new(FailureClass::Source, "member.config_too_large", message));
     }
+    read_blob(staging, blob).await
+}
+
+pub(super) async fn read_inventory_blob(staging: &Layout, blob: &Descriptor) -> Result<Vec<u8>, Failure> {
+    if blob.size > MAX_INVENTORY {
+        let message =
+            format!("the list of packages has {} bytes; at most {MAX_INVENTORY} are read", blob.size);
+        return Err(Failure::new(FailureClass::Source, "member.inventory_too_large", message));
+    }
+    read_blob(staging, blob).await
+}
+
+async fn read_blob(staging: &Layout, blob: &Descriptor) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let mut stream = staging.read_blob(blob).await?;
     while let Some(chunk) = stream.try_next().await? {

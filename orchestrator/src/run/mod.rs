@@ -89,7 +89,8 @@ pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildRes
     let collected = flow.run(CollectMembers { format: plan.format, planned, members: &members }).await?;
     if !left_out(flow, plan, "compare_members").await? {
         let (may_differ, own) = (&plan.labels_may_differ, &plan.own_labels);
-        flow.run(CompareMembers { members: &members, may_differ, own }).await?;
+        let packages_may_differ = &plan.packages_may_differ;
+        flow.run(CompareMembers { members: &members, may_differ, own, packages_may_differ }).await?;
     }
     let (version, release) = (plan.version.as_deref(), plan.release.as_deref());
     flow.run(ConfirmTags { primary: &plan.tags.primary, version, release, members: &members }).await?;

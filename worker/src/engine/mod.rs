@@ -11,6 +11,7 @@ mod context_body;
 mod credentials;
 mod dockerfile;
 mod emulation;
+mod environment;
 mod error;
 pub(crate) mod images;
 mod lines;

@@ -40,18 +40,20 @@ const SLOWEST: u64 = 50_000;
 
 const DOING: &str = "uploading a blob";
 
-/// Sends configuration and layers of an image, unless they are there.
+/// Sends configuration and layers of an image, and what belongs to it besides,
+/// unless they are there.
 ///
 /// # Errors
 /// The orchestrator stays away or refuses, or a file cannot be read.
 pub(crate) async fn upload(
     transfer: &Transfer,
     image: &SpooledImage,
+    besides: &[SpooledBlob],
     report: &Reporter,
 ) -> Result<(), TransferError> {
     let layers = image.layers.iter().map(|layer| &layer.blob);
     let mut missing: BTreeMap<&str, &SpooledBlob> =
-        layers.chain([&image.config]).map(|blob| (blob.digest.as_str(), blob)).collect();
+        layers.chain([&image.config]).chain(besides).map(|blob| (blob.digest.as_str(), blob)).collect();
     let all: Vec<&str> = missing.keys().copied().collect();
     let count = all.len();
     for question in all.chunks(QUESTION) {

@@ -160,7 +160,7 @@ impl Job<'_> {
             export_image(engine, &image_id, directory, wanted, self.report, tracker).await.map_err(ended)?;
         let described = manifest::describe(&image, order.manifest_format)
             .map_err(|error| ended(Failure::from_error(FailureClass::Internal, "worker.manifest", &error)))?;
-        upload::upload(&self.transfer, &image, self.report).await.map_err(|error| ended(error.failure()))?;
+        upload::upload(&self.transfer, &image, &[], self.report).await.map_err(|error| ended(error.failure()))?;
         Ok(PlatformImage {
             platform: order.platform.clone(),
             manifest: described.manifest,

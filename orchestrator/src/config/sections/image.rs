@@ -57,6 +57,8 @@ section! {
         manifest_format: ManifestFormat = ManifestFormat::Oci,
         /// Registries for builds that name no destination: the image goes to HOST/NAME, NAME being its label `name`.
         registries: Vec<Host> = Vec::new(),
+        /// Packages that may differ from platform to platform, by name, with * and ?.
+        packages_may_differ: Vec<String> = Vec::new(),
     }
     sections {}
 }

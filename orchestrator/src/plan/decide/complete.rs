@@ -47,6 +47,7 @@ pub(super) fn complete(draft: &Draft, request: &BuildRequest, settings: &Setting
         version: label("version"),
         release: label("release"),
         labels_may_differ: labels_that_may_differ(settings),
+        packages_may_differ: settings.publication.packages_may_differ.clone(),
         own_labels: own_label_names(draft),
         image_stream: request.image_stream.clone(),
         limits: request.limits.or(limits(settings)),

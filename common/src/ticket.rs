@@ -1,21 +1,23 @@
-//! Tickets: what a worker presents to read the context of its work order and to
-//! upload the image.
+//! Tickets: what somebody presents who may do one thing and nothing else, such as
+//! read the context of one work order, or upload to one directory.
 //!
-//! A ticket is a keyed hash of the work order's id (HMAC-SHA-256, RFC 2104), so
-//! that nothing has to be remembered: after a restart the same key, kept in the
-//! state directory, makes and checks the same tickets.
+//! A ticket is a keyed hash of what it opens (HMAC-SHA-256, RFC 2104), so that
+//! nothing has to be remembered: after a restart the same key, kept in the state
+//! directory, makes and checks the same tickets.
 
 use std::{
+    fmt::Display,
     fs,
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
-use common::{names::WorkOrderId, secret::Secret};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::RngExt as _;
 use sha2::Sha256;
+
+use crate::secret::Secret;
 
 /// Makes and checks tickets.
 #[derive(Clone)]
@@ -51,19 +53,19 @@ impl TicketMaker {
         Ok(Self { keyed })
     }
 
-    /// The ticket of a work order.
-    pub fn ticket(&self, order: &WorkOrderId) -> Secret {
-        Secret::new(hex::encode(self.mac(order).finalize().into_bytes()))
+    /// The ticket that opens `subject`.
+    pub fn ticket(&self, subject: &impl Display) -> Secret {
+        Secret::new(hex::encode(self.mac(subject).finalize().into_bytes()))
     }
 
-    /// Whether a ticket belongs to a work order.
-    pub fn accepts(&self, order: &WorkOrderId, ticket: &str) -> bool {
-        hex::decode(ticket).is_ok_and(|raw| self.mac(order).verify_slice(&raw).is_ok())
+    /// Whether a ticket opens `subject`.
+    pub fn accepts(&self, subject: &impl Display, ticket: &str) -> bool {
+        hex::decode(ticket).is_ok_and(|raw| self.mac(subject).verify_slice(&raw).is_ok())
     }
 
-    fn mac(&self, order: &WorkOrderId) -> Hmac<Sha256> {
+    fn mac(&self, subject: &impl Display) -> Hmac<Sha256> {
         let mut mac = self.keyed.clone();
-        mac.update(order.as_str().as_bytes());
+        mac.update(subject.to_string().as_bytes());
         mac
     }
 }
@@ -73,10 +75,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ticket_opens_one_order_and_survives_a_restart() {
+    fn a_ticket_opens_one_thing_and_survives_a_restart() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ticket.key");
-        let (one, other) = ("wo_1-x86_64-1".parse().unwrap(), "wo_1-x86_64-2".parse().unwrap());
+        let (one, other) = ("wo_1-x86_64-1", "wo_1-x86_64-2");
         let ticket = TicketMaker::open(&path).unwrap().ticket(&one);
         let restarted = TicketMaker::open(&path).unwrap();
         assert!(restarted.accepts(&one, ticket.expose()));
