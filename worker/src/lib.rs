@@ -9,6 +9,8 @@
 pub mod cli;
 pub mod engine;
 mod holdings;
+#[allow(dead_code, reason = "carrying out a work order does not take the inventory yet")]
+mod inventory;
 mod logs;
 mod parent;
 pub mod publish;
