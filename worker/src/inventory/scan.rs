@@ -32,7 +32,8 @@ const PIECE: usize = 64 * 1024;
 const BLOCK: u64 = 512;
 
 const WHITEOUT: &str = ".wh.";
-/// Bookkeeping of the format, none of it a file's removal.
+/// Bookkeeping of the format, none of it a file's removal; no more is a whiteout
+/// without a name.
 const WHITEOUT_META: &str = ".wh..wh.";
 const OPAQUE: &str = ".wh..wh..opq";
 
@@ -88,7 +89,7 @@ fn apply_entry(
         tree.empty(parent, layer);
         return Ok(());
     }
-    if name.starts_with(WHITEOUT_META) {
+    if name == WHITEOUT || name.starts_with(WHITEOUT_META) {
         return Ok(());
     }
     if let Some(name) = name.strip_prefix(WHITEOUT) {

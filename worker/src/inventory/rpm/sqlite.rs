@@ -4,6 +4,7 @@
 //! its schema is trusted, and SQLite is stopped when it computes for too long.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -22,6 +23,8 @@ use crate::inventory::database::DatabaseError;
 const LONGEST: Duration = Duration::from_secs(300);
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS: i32 = 10_000;
+/// SQLite's result code of a full disk.
+const FULL: i32 = 13;
 
 /// Calls `visit` for each row of a database and its write-ahead log. Changes the
 /// database where there is a log.
@@ -47,7 +50,7 @@ impl LogBeside {
     fn new(path: &Path, log: &Path) -> Result<Self, DatabaseError> {
         let mut name = path.as_os_str().to_owned();
         name.push("-wal");
-        std::fs::hard_link(log, &name).map_err(DatabaseError::Disk)?;
+        std::fs::copy(log, &name).map_err(DatabaseError::Disk)?;
         Ok(Self(PathBuf::from(name)))
     }
 }
@@ -143,7 +146,44 @@ async fn visit_rows(database: &mut SqliteConnection, visit: Visit<'_>) -> Result
 fn damaged(error: sqlx::Error) -> DatabaseError {
     match error {
         sqlx::Error::Io(error) => DatabaseError::Disk(error),
-        sqlx::Error::Database(error) => DatabaseError::Damaged(format!("SQLite says: {}", error.message())),
+        sqlx::Error::Database(error) => {
+            let code = error.code().and_then(|code| code.parse().ok()).unwrap_or_default();
+            if is_of_the_disk(code) {
+                let full = code & 0xff == FULL;
+                let kind = if full { io::ErrorKind::StorageFull } else { io::ErrorKind::Other };
+                DatabaseError::Disk(io::Error::new(kind, error))
+            } else {
+                DatabaseError::Damaged(format!("SQLite says: {}", error.message()))
+            }
+        }
         other => DatabaseError::Damaged(format!("SQLite says: {other}")),
+    }
+}
+
+/// Whether an extended result code of SQLite is about the disk, not the file.
+fn is_of_the_disk(code: i32) -> bool {
+    const IOERR: i32 = 10;
+    const CANTOPEN: i32 = 14;
+    // The file is shorter than it says.
+    const IOERR_SHORT_READ: i32 = IOERR | 2 << 8;
+    code != IOERR_SHORT_READ && matches!(code & 0xff, IOERR | FULL | CANTOPEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fails_is_told_from_a_damaged_file() {
+        // CORRUPT, NOTADB, IOERR_SHORT_READ; IOERR_READ, IOERR_WRITE, FULL, CANTOPEN.
+        assert!([11, 26, 522].into_iter().all(|code| !is_of_the_disk(code)));
+        assert!([266, 778, 13, 14].into_iter().all(is_of_the_disk));
+    }
+
+    #[test]
+    fn a_copy_that_is_gone_is_the_disk_s_fault() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = read(&directory.path().join("gone"), None, &mut |_, _| Ok(())).unwrap_err();
+        assert!(matches!(error, DatabaseError::Disk(_)), "{error}");
     }
 }

@@ -59,7 +59,7 @@ fn the_final_file_system_counts() {
         ),
         (
             "bookkeeping is no whiteout",
-            &[&[File(APK, A)], &[Gone(".wh..wh.plnk"), Gone(".wh..wh.lib")]],
+            &[&[File(APK, A)], &[Gone(".wh..wh.plnk"), Gone(".wh..wh.lib"), Gone(".wh.")]],
             "lib/apk/db/installed=1: a",
         ),
         ("directory replaced by a file", &[&[File(APK, A)], &[File("lib", b"x")]], ": "),
