@@ -5,7 +5,7 @@
 //! has a new number, unless an earlier try of a write may have been carried out:
 //! only the old number keeps the hub from doing it again.
 
-use std::{fmt::Display, mem, time::Duration};
+use std::{mem, time::Duration};
 
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     login::{Attempt, Entry, LoginError, LoginFailure},
     transport::TransportError,
-    xmlrpc::{Arguments, Call, Fault, Value, read_answer},
+    xmlrpc::{Arguments, Call, Fault, ReadError, Value, read_answer},
 };
 
 /// How often a number of a repeatable call is taken for one that was used.
@@ -189,7 +189,7 @@ impl Turn {
 
     /// An answer that is no XML-RPC. A query is asked once more: what a hub has
     /// written wrongly it will write wrongly again. A write's answer is lost.
-    async fn unreadable(&mut self, course: &mut Course<'_>, error: &dyn Display) -> Result<(), CallError> {
+    async fn unreadable(&mut self, course: &mut Course<'_>, error: &ReadError) -> Result<(), CallError> {
         let method = course.method;
         if course.purpose == Purpose::Write {
             let reason = format!("the answer cannot be read: {error}");
