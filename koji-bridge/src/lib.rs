@@ -7,7 +7,10 @@
 
 pub mod arguments;
 pub mod metadata;
+pub mod login;
 pub mod serve;
 pub mod service;
+pub mod session;
 pub mod settings;
+mod transport;
 pub mod xmlrpc;
