@@ -4,6 +4,7 @@
 
 pub mod git;
 pub mod koji;
+pub mod mail;
 pub mod odcs;
 pub mod registry;
 pub mod web;

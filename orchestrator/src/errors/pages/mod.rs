@@ -9,6 +9,7 @@ mod images;
 mod koji;
 mod names;
 mod notices;
+mod notify;
 mod orchestrator;
 mod packages;
 mod parents;
@@ -85,6 +86,11 @@ pub const AREAS: &[Area] = &[
         pages: workers::PAGES,
     },
     Area { title: "Images and tags", about: "What was built, and where it goes.", pages: images::PAGES },
+    Area {
+        title: "Mail and webhooks",
+        about: "Telling how a build ended. None of it changes how it ended.",
+        pages: notify::PAGES,
+    },
     Area {
         title: "The orchestrator itself",
         about: "Its disk, its database, its record of steps.",
