@@ -117,6 +117,7 @@ replaced_as_a_whole!(
     crate::config::Period,
     crate::config::Size,
     crate::config::UnrecordedBuilds,
+    crate::config::MailEncryption,
     common::work::ManifestFormat,
     common::request::FailurePolicy,
     common::service::ServiceAddress,

@@ -13,8 +13,8 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    Period, PlatformSetting, Pool, RegistrySetting, SigningIntent, Site, Size, UnrecordedBuilds,
-    layers::Section as _, legacy, site::Settings,
+    Ending, MailEncryption, Period, PlatformSetting, Pool, RegistrySetting, SigningIntent, Site, Size,
+    UnrecordedBuilds, Webhook, layers::Section as _, legacy, site::Settings,
 };
 
 /// A type of a setting, as JSON Schema.
@@ -46,6 +46,7 @@ described! {
     ManifestFormat = {"enum": ["oci", "docker"]},
     FailurePolicy = {"enum": ["finish_others", "stop_others"]},
     UnrecordedBuilds = {"enum": ["refuse", "allow"]},
+    MailEncryption = {"enum": ["none", "starttls", "tls"]},
 }
 
 macro_rules! described_by_its_derive {
@@ -58,7 +59,7 @@ macro_rules! described_by_its_derive {
     };
 }
 
-described_by_its_derive!(PlatformSetting, Pool, RegistrySetting, SigningIntent);
+described_by_its_derive!(Ending, PlatformSetting, Pool, RegistrySetting, SigningIntent, Webhook);
 
 impl<T: Described> Described for Option<T> {
     fn described(generator: &mut SchemaGenerator) -> Value {

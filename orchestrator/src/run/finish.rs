@@ -7,15 +7,15 @@ use common::{
 
 use super::{
     AssembleIndex, CleanUp, Failures, NoteTags, Outcome, PushTags, RecordOutcome, ReleaseWorkers,
-    WithdrawTags, publish::destination_flows,
+    WithdrawTags, notify, publish::destination_flows,
 };
 use crate::{
     plan::{CancelFilesystemTask, CheckDestinations, StartFilesystem, WaitFilesystem},
     services::BuildServices,
 };
 
-/// Takes back what a failed build made visible, records how it ended, and cleans
-/// up. `flow` must not be cancelled by whatever ended the build.
+/// Takes back what a failed build made visible, records how it ended, cleans
+/// up, and tells those who want to know. `flow` must not be cancelled by whatever ended the build.
 ///
 /// What to take back is read from the record and not from a plan: a build whose
 /// plan cannot be made again may have set tags all the same.
@@ -35,6 +35,8 @@ pub async fn finish(flow: &Flow<'_, BuildServices>, outcome: &Result<BuildResult
     failures.extend(record(flow, outcome).await.err());
     failures.extend(flow.run(CleanUp).await.err());
     failures.extend(flow.run(ReleaseWorkers).await.err());
+    let told = notify(flow, outcome, &failures, None).await;
+    failures.extend(told);
     failures
 }
 

@@ -11,6 +11,7 @@ mod koji_metadata;
 mod koji_refusals;
 mod names;
 mod notices;
+mod notify;
 mod orchestrator;
 mod packages;
 mod parents;
@@ -97,6 +98,11 @@ pub const AREAS: &[Area] = &[
         pages: workers::PAGES,
     },
     Area { title: "Images and tags", about: "What was built, and where it goes.", pages: images::PAGES },
+    Area {
+        title: "Mail and webhooks",
+        about: "Telling how a build ended. None of it changes how it ended.",
+        pages: notify::PAGES,
+    },
     Area {
         title: "The orchestrator itself",
         about: "Its disk, its database, its record of steps.",

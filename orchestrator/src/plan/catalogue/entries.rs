@@ -413,14 +413,6 @@ pub const CATALOGUE: &[Entry] = &[
         applies: answers::always,
     },
     Entry {
-        name: "notify",
-        former: Some(Orchestrator("sendmail")),
-        stage: Stage::Finish,
-        does: "tells people",
-        reads: &["site.mail"],
-        applies: answers::notify,
-    },
-    Entry {
         name: "clean_up",
         former: Some(Orchestrator("remove_built_image")),
         stage: Stage::Finish,
@@ -435,6 +427,14 @@ pub const CATALOGUE: &[Entry] = &[
         does: "forgets the build's work orders",
         reads: &[],
         applies: answers::always,
+    },
+    Entry {
+        name: "notify",
+        former: Some(Orchestrator("sendmail")),
+        stage: Stage::Finish,
+        does: "tells people by mail, and programs by webhook",
+        reads: &["site.mail", "site.webhooks"],
+        applies: answers::notify,
     },
 ];
 
