@@ -6,8 +6,8 @@
 //! `UNIMPLEMENTED`.
 
 pub mod arguments;
-pub mod metadata;
 pub mod login;
+pub mod metadata;
 pub mod serve;
 pub mod service;
 pub mod session;

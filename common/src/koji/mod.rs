@@ -174,15 +174,6 @@ pub struct KojiOrigin {
     pub source: String,
 }
 
-/// A user of Koji.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KojiUser {
-    /// Name. Example: `osbs`.
-    pub name: String,
-    /// Kerberos principals. Example: `osbs@EXAMPLE.ORG`.
-    pub principals: Vec<String>,
-}
-
 /// What a bridge needs to be told to reserve a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReservationRequest {

@@ -104,6 +104,7 @@ fn succeeded() -> Result<BuildResult, Failures> {
             destination: "docker://r.example.org/team/hello".to_owned(),
             tags: vec!["1.0-1".parse().unwrap(), "latest".parse().unwrap()],
         }],
+        koji: None,
     })
 }
 
