@@ -90,6 +90,20 @@ async fn waiting_can_be_seen() {
 }
 
 #[tokio::test]
+async fn who_waits_behind_a_wait_does_not_wait_again() {
+    let hub = Hub::new(Current, &[], &vec![Refusal(1014, "offline"); 1000]).start().await;
+    let mut settings = hub.settings();
+    settings.offline_interval = Duration::from_millis(40);
+    settings.offline_limit = Some(Duration::from_millis(200));
+    let session = Session::new(Arc::new(settings)).unwrap();
+    let answers = futures::future::join_all((0..4).map(|_| read(&session))).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Err(CallError::Offline { .. }))), "{answers:?}");
+    // The first asks six times at most, the others once each; four times six were too many.
+    let tries = hub.hub.asked().len() - 1;
+    assert!(tries <= 9, "{tries}");
+}
+
+#[tokio::test]
 async fn a_hub_that_is_away_is_unreachable() {
     let hub = Hub::new(Current, &[], &[]).start().await;
     let url = hub.url.clone();

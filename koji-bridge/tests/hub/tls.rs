@@ -15,6 +15,15 @@ use koji_bridge::{
     session::{CallError, HubSettings, LateCertificate, Login, Session},
     xmlrpc::Arguments,
 };
+use openssl::{
+    asn1::Asn1Time,
+    ec::{EcGroup, EcKey},
+    hash::MessageDigest,
+    nid::Nid,
+    pkey::{PKey, Private},
+    rsa::Rsa,
+    x509::{X509, X509Name},
+};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, date_time_ymd,
 };
@@ -295,4 +304,53 @@ async fn a_renewed_certificate_is_taken_at_the_next_login() {
     session.read::<i64>("getThing", Arguments::none()).await.unwrap_err();
     assert_eq!(authority.client("osbs", 2100), file);
     assert_eq!(session.read::<i64>("getThing", Arguments::none()).await.unwrap(), 1);
+}
+
+/// A certificate of version 1 with a key in the form that it had before PKCS #8.
+fn of_old(authority: &Authority, name: &str, key: &PKey<Private>, pem: &[u8]) -> PathBuf {
+    let mut subject = X509Name::builder().unwrap();
+    subject.append_entry_by_text("CN", name).unwrap();
+    let subject = subject.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(0).unwrap();
+    builder.set_subject_name(&subject).unwrap();
+    builder.set_issuer_name(&subject).unwrap();
+    builder.set_pubkey(key).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(9).unwrap()).unwrap();
+    builder.sign(key, MessageDigest::sha256()).unwrap();
+    let certificate = builder.build().to_pem().unwrap();
+    authority.file(name, &String::from_utf8([&*certificate, pem].concat()).unwrap())
+}
+
+#[tokio::test]
+async fn certificates_and_keys_of_old_are_taken() {
+    let authority = Authority::new();
+    let rsa = Rsa::generate(2048).unwrap();
+    let pem = rsa.private_key_to_pem().unwrap();
+    assert!(pem.starts_with(b"-----BEGIN RSA PRIVATE KEY-----"));
+    let files = [of_old(&authority, "rsa", &PKey::from_rsa(rsa).unwrap(), &pem)];
+    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let ec = EcKey::generate(&curve).unwrap();
+    let pem = ec.private_key_to_pem().unwrap();
+    assert!(pem.starts_with(b"-----BEGIN EC PRIVATE KEY-----"));
+    let more = of_old(&authority, "ec", &PKey::from_ec_key(ec).unwrap(), &pem);
+    for file in files.into_iter().chain([more]) {
+        // A hub that looks at the certificate at all would need an authority of that age, too.
+        let hub = start(&authority, Asks::Late, file).await;
+        assert_eq!(read(hub.settings).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn kerberos_needs_what_it_needs() {
+    let keytab = Some(PathBuf::from("/nonexistent/koji.keytab"));
+    let login = Login::Gssapi { principal: None, keytab, cache: None, proxy_user: None };
+    let error = read(settings("https://localhost:1/kojihub".parse().unwrap(), login)).await.unwrap_err();
+    if cfg!(feature = "gssapi") {
+        assert_eq!(error.code(), "koji.login_gssapi");
+        assert!(error.to_string().contains("KRB5_CLIENT_KTNAME=FILE:/nonexistent/koji.keytab"), "{error}");
+    } else {
+        assert_eq!(error.code(), "koji.login_unsupported");
+    }
 }
