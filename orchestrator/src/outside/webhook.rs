@@ -116,6 +116,8 @@ impl WebhookClient {
         let keyed = keyed.map_err(|source| WebhookError::Secret { webhook: origin(&url), source })?;
         common::service::install_crypto_provider();
         let client = reqwest::Client::builder()
+            // koji-bridge brings another library, which reqwest would prefer.
+            .tls_backend_rustls()
             .connect_timeout(DEADLINE)
             .redirect(redirect::Policy::none())
             .user_agent(concat!("reactor/", env!("CARGO_PKG_VERSION")))
