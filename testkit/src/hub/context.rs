@@ -25,6 +25,23 @@ pub struct Context<'a> {
     pub user: Option<u64>,
     /// The time in epoch seconds.
     pub now: f64,
+    /// What is known of the caller from the connection.
+    pub connection: &'a Connection,
+}
+
+/// What the connection of a call says about the caller.
+#[derive(Debug, Clone, Default)]
+pub struct Connection {
+    /// Whether the call came to the address for logins, `/kojihub/ssllogin`.
+    pub login_address: bool,
+    /// Common name of the client's certificate.
+    pub certificate: Option<String>,
+    /// Whole subject of the client's certificate. Example: `CN=osbs,O=Koji Test`.
+    pub subject: Option<String>,
+    /// Kerberos principal of a login by GSSAPI. Example: `osbs@EXAMPLE.TEST`.
+    pub principal: Option<String>,
+    /// The session that the call named although it has expired, for renewal.
+    pub expired_session: Option<u64>,
 }
 
 /// What a method is: it answers a call or refuses it.
@@ -84,8 +101,7 @@ impl Context<'_> {
 
     /// Whether the caller has a permission, or is an administrator.
     pub fn may(&self, permission: &str) -> bool {
-        self.caller().is_some_and(|user| {
-            user.permissions.contains("admin") || user.permissions.contains(permission)
-        })
+        self.caller()
+            .is_some_and(|user| user.permissions.contains("admin") || user.permissions.contains(permission))
     }
 }

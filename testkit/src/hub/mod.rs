@@ -2,12 +2,13 @@
 //! them, with a small durable store and faults on demand.
 //!
 //! Folders say what is where: `state` is the database, `context` what a method
-//! works with, `settings` how the hub is set up.
+//! works with, `methods` what they are, `settings` how the hub is set up.
 
 pub mod context;
+pub mod methods;
 pub mod settings;
 pub mod state;
 
-pub use context::{Context, Method, fault};
+pub use context::{Connection, Context, Method, fault};
 pub use settings::HubSettings;
 pub use state::State;

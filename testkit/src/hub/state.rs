@@ -293,8 +293,7 @@ impl State {
 
     /// A build's number by name, version and release.
     pub fn build_id(&self, name: &str, version: &str, release: &str) -> Option<u64> {
-        let same =
-            |build: &Build| build.name == name && build.version == version && build.release == release;
+        let same = |build: &Build| build.name == name && build.version == version && build.release == release;
         self.builds.iter().find(|(_, build)| same(build)).map(|(id, _)| *id)
     }
 }

@@ -1,0 +1,6 @@
+//! Imports by content generators.
+
+use super::Entry;
+
+/// The methods of this topic.
+pub(super) const ENTRIES: &[Entry] = &[];

@@ -1,0 +1,6 @@
+//! Package lists of tags.
+
+use super::Entry;
+
+/// The methods of this topic.
+pub(super) const ENTRIES: &[Entry] = &[];

@@ -1,0 +1,6 @@
+//! Release numbers.
+
+use super::Entry;
+
+/// The methods of this topic.
+pub(super) const ENTRIES: &[Entry] = &[];

@@ -1,0 +1,6 @@
+//! Reservations of builds.
+
+use super::Entry;
+
+/// The methods of this topic.
+pub(super) const ENTRIES: &[Entry] = &[];

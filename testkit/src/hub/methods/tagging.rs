@@ -1,0 +1,6 @@
+//! Tagging.
+
+use super::Entry;
+
+/// The methods of this topic.
+pub(super) const ENTRIES: &[Entry] = &[];
