@@ -8,12 +8,21 @@
 mod archives;
 pub mod arguments;
 mod content_generator;
+mod login;
 mod packages;
+mod python;
+mod record;
 mod releases;
 mod reservation;
+mod sessions;
 mod signature;
+mod system;
 mod tagging;
+mod tags;
+mod targets;
 mod tasks;
+mod uploads;
+mod users;
 
 use koji_bridge::xmlrpc::{Arguments, Call, Fault, Value};
 
@@ -23,6 +32,13 @@ pub(crate) use signature::Signature;
 
 /// All tables, in the order in which a name is looked up.
 const TABLES: &[&[Entry]] = &[
+    system::ENTRIES,
+    login::ENTRIES,
+    sessions::ENTRIES,
+    users::ENTRIES,
+    tags::ENTRIES,
+    targets::ENTRIES,
+    uploads::ENTRIES,
     content_generator::ENTRIES,
     reservation::ENTRIES,
     tagging::ENTRIES,
@@ -90,4 +106,9 @@ pub(crate) fn carry_out(context: &mut Context<'_>, call: &Call) -> Result<Value,
         find(&call.method).ok_or_else(|| fault::generic(format!("Invalid method: {}", call.method)))?;
     let arguments: Arguments = Signature::parse(entry.signature).bind(&call.arguments)?;
     (entry.method)(context, &arguments)
+}
+
+/// Whether a call changes the database.
+pub(crate) fn writes(call: &Call) -> bool {
+    system::writes(call)
 }
