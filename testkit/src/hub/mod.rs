@@ -2,12 +2,15 @@
 //! them, with a small durable store and faults on demand.
 //!
 //! Folders say what is where: `state` is the database, `context` what a method
-//! works with, `methods` what they are, `settings` how the hub is set up.
+//! works with, `methods` what they are, `tasks` how tasks end, `raw` answers that
+//! cannot be read, `settings` how the hub is set up.
 
 pub mod context;
 pub mod methods;
+pub mod raw;
 pub mod settings;
 pub mod state;
+pub mod tasks;
 
 pub use context::{Connection, Context, Method, fault};
 pub use settings::HubSettings;
