@@ -3,7 +3,7 @@
 //!
 //! A request comes in through `connection` and `http`; `engine` finds out whose it
 //! is (`credentials`), carries it out (`methods`, on a copy of `state`) and keeps
-//! what it changed (`store`). Uploads go past the methods (`raw_upload`), files go
+//! what it changed (`store`). `tasks` says how tasks end. Uploads go past the methods (`raw_upload`), files go
 //! out through `files`. `faults` are what tests order, over `admin` from outside
 //! the process. `server` is the hub as tests start it, `cli` as people do.
 
@@ -21,12 +21,14 @@ mod http;
 mod login_session;
 pub mod methods;
 mod populate;
+pub mod raw;
 mod raw_upload;
 pub mod seed;
 mod server;
 pub mod settings;
 pub mod state;
 mod store;
+pub mod tasks;
 mod upload_files;
 mod wire;
 

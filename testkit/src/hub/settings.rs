@@ -33,6 +33,12 @@ pub struct HubSettings {
     pub recycles_builds: bool,
     /// Packages whose import the policy refuses.
     pub refused_packages: Vec<String>,
+    /// Whether a reservation keeps `source` and `extra` of its data with the build,
+    /// as hubs do.
+    pub keeps_reservation_extra: bool,
+    /// Name of an output that cannot be moved into the directory of its build: the
+    /// import fails half-way, and what had been moved is lost.
+    pub fails_at_output: Option<String>,
 }
 
 impl Default for HubSettings {
@@ -49,6 +55,8 @@ impl Default for HubSettings {
             task_time: Duration::from_millis(50),
             recycles_builds: true,
             refused_packages: Vec::new(),
+            keeps_reservation_extra: true,
+            fails_at_output: None,
         }
     }
 }

@@ -239,10 +239,16 @@ pub struct Task {
     pub state: u8,
     /// Number of its owner.
     pub owner: u64,
+    /// Number of its channel. Example: 1, `default`.
+    pub channel: u64,
+    /// Priority; lower numbers come sooner.
+    pub priority: i64,
     /// Result of a closed task, fault of a failed one.
     pub result: Result<Json, (i64, String)>,
     /// When it was made.
     pub created: f64,
+    /// When a host began with it.
+    pub started: Option<f64>,
     /// When it ends by itself; `None` for one that nobody ends.
     pub ends_at: Option<f64>,
     /// When it ended.

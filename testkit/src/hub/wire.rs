@@ -1,60 +1,27 @@
 //! Documents of XML-RPC as a hub writes and refuses them.
 
-use koji_bridge::xmlrpc::{Answer, ReadError, Value, write_answer};
+use koji_bridge::xmlrpc::{Answer, Fault, ReadError, write_answer};
 
-/// Where characters that XML cannot carry are hidden while a document is written.
-const HIDING_PLACE: u32 = 0xF_0000;
+use super::raw::write_raw_answer;
 
-/// An answer as a hub writes it. It does not look at text: characters that XML
-/// cannot carry are written all the same.
+/// An answer as a hub writes it. It does not look at text of results: characters
+/// that XML cannot carry are written all the same.
 pub(super) fn answer(answer: &Answer) -> String {
     if let Ok(document) = write_answer(answer) {
         return document;
     }
-    let mut hidden = answer.clone();
-    match &mut hidden {
-        Ok(value) => hide(value),
-        Err(fault) => fault.text = hide_text(&fault.text),
+    match answer {
+        Ok(result) => write_raw_answer(result),
+        Err(fault) => {
+            let fault = Fault::new(fault.code, fault.text.escape_debug().to_string());
+            write_answer(&Err(fault)).unwrap_or_default()
+        }
     }
-    let document = write_answer(&hidden).unwrap_or_default();
-    document.chars().map(shown).collect()
 }
 
 /// The same answer with an escape character in it.
 pub(super) fn poisoned(document: &str) -> String {
     document.replacen("</methodResponse>", "\u{1b}</methodResponse>", 1)
-}
-
-fn hide(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = hide_text(text),
-        Value::Array(items) => items.iter_mut().for_each(hide),
-        Value::Struct(members) => {
-            *members = std::mem::take(members)
-                .into_iter()
-                .map(|(name, mut member)| {
-                    hide(&mut member);
-                    (hide_text(&name), member)
-                })
-                .collect();
-        }
-        Value::Double(number) if !number.is_finite() => *value = Value::Nil,
-        _ => {}
-    }
-}
-
-fn hide_text(text: &str) -> String {
-    let hide = |character: char| {
-        let allowed = !character.is_control() || matches!(character, '\t' | '\n' | '\r');
-        let illegal = !allowed || matches!(character, '\u{fffe}' | '\u{ffff}');
-        if illegal { char::from_u32(HIDING_PLACE + u32::from(character)).unwrap_or('?') } else { character }
-    };
-    text.chars().map(hide).collect()
-}
-
-fn shown(character: char) -> char {
-    let hidden = u32::from(character).checked_sub(HIDING_PLACE).filter(|code| *code <= 0xFFFF);
-    hidden.and_then(char::from_u32).unwrap_or(character)
 }
 
 /// What a hub says to a document that it cannot read.
@@ -79,7 +46,7 @@ pub(super) fn complaint(document: &[u8], error: &ReadError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use koji_bridge::xmlrpc::{Call, read_answer};
+    use koji_bridge::xmlrpc::{Call, Value, read_answer};
 
     use super::*;
 

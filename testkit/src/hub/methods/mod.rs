@@ -5,18 +5,25 @@
 //! are brought to these names before the method sees them, so that it does not
 //! matter whether they came by position or by name.
 
+mod archive_types;
 mod archives;
 pub mod arguments;
+mod builds;
 mod content_generator;
 mod login;
+mod new_build;
 mod packages;
 mod python;
+mod query_options;
 mod record;
 mod releases;
 mod reservation;
+mod search;
 mod sessions;
 mod signature;
+mod submissions;
 mod system;
+mod tagged;
 mod tagging;
 mod tags;
 mod targets;
@@ -26,7 +33,12 @@ mod users;
 
 use koji_bridge::xmlrpc::{Arguments, Call, Fault, Value};
 
-use super::context::{Context, Method, fault};
+use serde_json::Value as Json;
+
+use super::{
+    context::{Context, Method, fault},
+    state::State,
+};
 
 pub(crate) use signature::Signature;
 
@@ -44,7 +56,11 @@ const TABLES: &[&[Entry]] = &[
     tagging::ENTRIES,
     tasks::ENTRIES,
     archives::ENTRIES,
+    builds::ENTRIES,
     releases::ENTRIES,
+    search::ENTRIES,
+    submissions::ENTRIES,
+    tagged::ENTRIES,
     packages::ENTRIES,
 ];
 
@@ -111,4 +127,22 @@ pub(crate) fn carry_out(context: &mut Context<'_>, call: &Call) -> Result<Value,
 /// Whether a call changes the database.
 pub(crate) fn writes(call: &Call) -> bool {
     system::writes(call)
+}
+
+/// What a task that ends by itself ends with, after it has done what it is for.
+pub(in crate::hub) fn end_task(state: &mut State, id: u64) -> Result<Json, (i64, String)> {
+    let Some((method, request, owner)) =
+        state.tasks.get(&id).map(|task| (task.method.clone(), task.request.clone(), task.owner))
+    else {
+        return Ok(Json::Null);
+    };
+    if method == "tagBuild" {
+        tagging::carry_out(state, &request, owner).map_err(|fault| (fault.code, fault.text))?;
+    }
+    Ok(Json::Null)
+}
+
+/// Cancels a build that is being made; says whether it was.
+pub(in crate::hub) fn cancel_build(state: &mut State, id: u64, now: f64) -> bool {
+    builds::cancel(state, id, now)
 }

@@ -7,6 +7,7 @@ use super::{
     arguments::{flag, given, required_text, text, wrong_type},
     python::{from_wire, repr},
     record::{maybe_text, number, record, with},
+    tagging::inheritance,
     users::require,
 };
 use crate::hub::{
@@ -65,21 +66,6 @@ pub(super) fn find_entry(state: &State, which: &Value) -> Result<u64, Fault> {
         };
         fault::generic(format!("No such entry in table tag: {shown}"))
     })
-}
-
-/// A tag and those it inherits from, nearest first, each once.
-pub(super) fn inheritance(state: &State, id: u64) -> Vec<u64> {
-    let (mut order, mut left) = (Vec::new(), vec![id]);
-    while let Some(id) = left.pop() {
-        if order.contains(&id) {
-            continue;
-        }
-        order.push(id);
-        if let Some(tag) = state.tags.get(&id) {
-            left.extend(tag.parents.iter().rev());
-        }
-    }
-    order
 }
 
 fn described(id: u64, tag: &Tag) -> Value {
