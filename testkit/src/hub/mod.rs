@@ -3,9 +3,10 @@
 //!
 //! Folders say what is where: `state` is the database, `context` what a method
 //! works with, `methods` what they are, `tasks` how tasks end, `raw` answers that
-//! cannot be read, `settings` how the hub is set up.
+//! cannot be read, `examples` builds to import, `settings` how the hub is set up.
 
 pub mod context;
+pub mod examples;
 pub mod methods;
 pub mod raw;
 pub mod settings;

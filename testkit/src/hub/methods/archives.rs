@@ -249,7 +249,8 @@ fn list_buildroots(context: &mut Context<'_>, arguments: &Arguments) -> Result<V
     let of_archive = wanted("archiveID")?
         .map(|archive| context.state.archives.get(&archive).and_then(|archive| archive.buildroot));
     // Build roots of content generators belong to no host, tag, task or repository.
-    let elsewhere = ["hostID", "tagID", "taskID", "repoID"].iter().any(|name| given(arguments, name).is_some());
+    let elsewhere =
+        ["hostID", "tagID", "taskID", "repoID"].iter().any(|name| given(arguments, name).is_some());
     let rows = context.state.buildroots.iter().filter(|(id, _)| {
         !elsewhere
             && buildroot.is_none_or(|buildroot| **id == buildroot)

@@ -128,7 +128,10 @@ pub(super) fn describe(state: &State, id: u64) -> Result<Value, Fault> {
         ("owner_name", maybe_text(owner)),
         ("source", maybe_text(build.source.as_deref())),
         ("extra", build.extra.as_ref().map_or(Value::Nil, json)),
-        ("cg_id", maybe_number(generator.and_then(|name| state.content_generators.get(name)).map(|cg| cg.id))),
+        (
+            "cg_id",
+            maybe_number(generator.and_then(|name| state.content_generators.get(name)).map(|cg| cg.id)),
+        ),
         ("cg_name", maybe_text(generator)),
         ("volume_id", Value::Int(0)),
         ("volume_name", Value::from("DEFAULT")),
@@ -178,7 +181,11 @@ fn list_builds(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value
     let wanted_state = integer(arguments, "state")?;
     let prefix = text(arguments, "prefix")?.map(str::to_lowercase);
     let glob = |name: &str| {
-        text(arguments, name)?.map(query_options::glob_expression).as_deref().map(query_options::expression).transpose()
+        text(arguments, name)?
+            .map(query_options::glob_expression)
+            .as_deref()
+            .map(query_options::expression)
+            .transpose()
     };
     let (source, pattern) = (glob("source")?, glob("pattern")?);
     let draft = given(arguments, "draft").map(super::arguments::truth);
@@ -192,7 +199,9 @@ fn list_builds(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value
             && build_type.is_none_or(|name| build.types.contains_key(name))
             && wanted_state.is_none_or(|wanted| i64::from(build.state) == wanted)
             && prefix.as_ref().is_none_or(|prefix| build.name.to_lowercase().starts_with(prefix.as_str()))
-            && source.as_ref().is_none_or(|source| build.source.as_ref().is_some_and(|text| source.is_match(text)))
+            && source
+                .as_ref()
+                .is_none_or(|source| build.source.as_ref().is_some_and(|text| source.is_match(text)))
             && pattern.as_ref().is_none_or(|pattern| pattern.is_match(&build.nvr()))
             && draft.is_none_or(|draft| is_draft(build) == draft)
             && task.is_none_or(|task| match task {

@@ -103,13 +103,15 @@ fn package(context: &mut Context<'_>, name: &str) -> Result<u64, Fault> {
         return Ok(*id);
     }
     if name.chars().count() > LONGEST_NAME {
-        return Err(fault::generic(format!("Name {name} is too long. Max length is {LONGEST_NAME} characters")));
+        return Err(fault::generic(format!(
+            "Name {name} is too long. Max length is {LONGEST_NAME} characters"
+        )));
     }
     let allowed = |character: char| character.is_ascii_alphanumeric() || "/_.+-".contains(character);
     if name.is_empty() || !name.chars().all(allowed) {
         return Err(fault::generic(format!("Name {name} does not match RegexNameInternal value")));
     }
-    let id = context.state.next_id();
+    let id = context.state.packages.values().max().map_or(1, |last| last + 1);
     context.state.packages.insert(name.to_owned(), id);
     Ok(id)
 }
@@ -170,7 +172,8 @@ fn recycle(context: &mut Context<'_>, id: u64, new: NewBuild) -> Result<(), Faul
 
 /// The build that was asked for, as the hub prints it.
 fn printed(context: &Context<'_>, new: &NewBuild, old: &Build) -> String {
-    let generator = context.state.content_generators.get(&new.content_generator).map(|generator| generator.id);
+    let generator =
+        context.state.content_generators.get(&new.content_generator).map(|generator| generator.id);
     let optional = |number: Option<String>| number.unwrap_or_else(|| "None".to_owned());
     format!(
         "{{'name': {}, 'version': {}, 'release': {}, 'owner': {}, 'state': {}, 'completion_time': None, \

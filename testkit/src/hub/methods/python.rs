@@ -104,7 +104,9 @@ pub(super) fn key<'a>(value: &'a Json, name: &str) -> Result<&'a Json, Fault> {
             Err(fault::uncaught("TypeError", "list indices must be integers or slices, not str"))
         }
         Json::String(_) => Err(fault::uncaught("TypeError", "string indices must be integers, not 'str'")),
-        other => Err(fault::uncaught("TypeError", &format!("'{}' object is not subscriptable", class(other)))),
+        other => {
+            Err(fault::uncaught("TypeError", &format!("'{}' object is not subscriptable", class(other))))
+        }
     }
 }
 
@@ -124,9 +126,10 @@ pub(super) fn members(value: &Json) -> Result<&Map<String, Json>, Fault> {
 /// # Errors
 /// It is no list.
 pub(super) fn items(value: &Json) -> Result<&[Json], Fault> {
-    value.as_array().map(Vec::as_slice).ok_or_else(|| {
-        fault::uncaught("TypeError", &format!("'{}' object is not iterable", class(value)))
-    })
+    value
+        .as_array()
+        .map(Vec::as_slice)
+        .ok_or_else(|| fault::uncaught("TypeError", &format!("'{}' object is not iterable", class(value))))
 }
 
 /// `needle in value`, for a dictionary's keys and a text's pieces.

@@ -4,11 +4,7 @@ use std::cmp::Ordering;
 
 use koji_bridge::xmlrpc::{Arguments, Fault, Value};
 
-use super::{
-    arguments::given,
-    python,
-    record::number,
-};
+use super::{arguments::given, python, record::number};
 use crate::hub::context::fault;
 
 /// Orders, cuts or counts rows as the argument `queryOpts` says. Without it they
@@ -36,7 +32,8 @@ pub(super) fn apply(mut rows: Vec<Value>, arguments: &Arguments) -> Result<Value
             })
         });
     }
-    let size = |name: &str| options.get(name).and_then(Value::as_i64).map(|size| usize::try_from(size).unwrap_or(0));
+    let size =
+        |name: &str| options.get(name).and_then(Value::as_i64).map(|size| usize::try_from(size).unwrap_or(0));
     let rows: Vec<Value> = rows
         .into_iter()
         .skip(size("offset").unwrap_or(0))
@@ -110,5 +107,9 @@ pub(super) fn expression(pattern: &str) -> Result<regex::Regex, Fault> {
         let text = format!("invalid regular expression: {}", python::quoted(pattern));
         fault::uncaught("psycopg2.errors.InvalidRegularExpression", &text)
     };
-    regex::RegexBuilder::new(pattern).case_insensitive(true).dot_matches_new_line(true).build().map_err(invalid)
+    regex::RegexBuilder::new(pattern)
+        .case_insensitive(true)
+        .dot_matches_new_line(true)
+        .build()
+        .map_err(invalid)
 }

@@ -77,15 +77,8 @@ fn submit(
     let priority = priority(context, arguments)?;
     let channel = channel(channel_name)?;
     let owner = context.user.ok_or_else(|| fault::generic("task must have an owner"))?;
-    let new = NewTask {
-        method: method.to_owned(),
-        request,
-        owner,
-        channel,
-        priority,
-        parent: None,
-        ends_at: None,
-    };
+    let new =
+        NewTask { method: method.to_owned(), request, owner, channel, priority, parent: None, ends_at: None };
     Ok(number(tasks::make(context.state, new, context.now)))
 }
 

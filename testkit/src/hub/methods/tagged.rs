@@ -101,7 +101,9 @@ enum Wanted {
 fn list_tagged(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Fault> {
     let wanted = match given(arguments, "latest") {
         Some(Value::Bool(true)) => Wanted::Latest(1),
-        Some(Value::Int(count)) if *count > 0 => Wanted::Latest(usize::try_from(*count).unwrap_or(usize::MAX)),
+        Some(Value::Int(count)) if *count > 0 => {
+            Wanted::Latest(usize::try_from(*count).unwrap_or(usize::MAX))
+        }
         _ => Wanted::All,
     };
     tagged(context, arguments, flag(arguments, "inherit"), &wanted)
@@ -136,14 +138,17 @@ fn tagged(
     let tags = if inherit { inheritance(state, tag) } else { vec![tag] };
     for level in tags {
         for (at, (_, id)) in state.tagged.iter().enumerate().rev().filter(|(_, (tag, _))| *tag == level) {
-            let Some(build) = state.builds.get(id).filter(|build| build.state == build_state::COMPLETE) else {
+            let Some(build) = state.builds.get(id).filter(|build| build.state == build_state::COMPLETE)
+            else {
                 continue;
             };
             let owned = |name: &str| state.user_id(name) == Some(build.owner);
             let fits = package.is_none_or(|package| build.name == package)
                 && owner.is_none_or(owned)
                 && build_type.is_none_or(|name| build.types.contains_key(name))
-                && prefix.as_ref().is_none_or(|prefix| build.name.to_lowercase().starts_with(prefix.as_str()))
+                && prefix
+                    .as_ref()
+                    .is_none_or(|prefix| build.name.to_lowercase().starts_with(prefix.as_str()))
                 && listed(state, tag, build.package).is_some_and(|entry| !entry.blocked);
             if !fits {
                 continue;
@@ -160,16 +165,8 @@ fn tagged(
 }
 
 fn describe_tagged(state: &State, id: u64, tag: u64, at: usize) -> Result<Value, Fault> {
-    const NOT_ANSWERED: [&str; 8] = [
-        "cg_id",
-        "cg_name",
-        "completion_ts",
-        "creation_ts",
-        "extra",
-        "promotion_ts",
-        "source",
-        "start_ts",
-    ];
+    const NOT_ANSWERED: [&str; 8] =
+        ["cg_id", "cg_name", "completion_ts", "creation_ts", "extra", "promotion_ts", "source", "start_ts"];
     let row = without(builds::describe(state, id)?, &NOT_ANSWERED);
     let name = state.tags.get(&tag).map(|tag| tag.name.as_str());
     let row = with(with(row, "tag_id", number(tag)), "tag_name", maybe_text(name));

@@ -31,8 +31,9 @@ const CHANNEL: u64 = 1;
 /// # Errors
 /// There is none: fault 1000.
 pub(super) fn require_tag(state: &State, wanted: &Value) -> Result<u64, Fault> {
-    find_tag(state, wanted)
-        .ok_or_else(|| fault::generic(format!("No such tagInfo: {}", python::repr(&python::from_wire(wanted)))))
+    find_tag(state, wanted).ok_or_else(|| {
+        fault::generic(format!("No such tagInfo: {}", python::repr(&python::from_wire(wanted))))
+    })
 }
 
 /// The same; `None` if there is none.
@@ -226,3 +227,6 @@ fn untag_build(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value
     take_away(context.state, tag, id, strict)?;
     Ok(Value::Nil)
 }
+
+#[cfg(test)]
+mod tests;

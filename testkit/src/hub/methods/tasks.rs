@@ -35,7 +35,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         "downloadTaskOutput(taskID, fileName, offset=0, size=-1, volume=None)",
         download_task_output,
     ),
-    Entry::read("getTaskChildren", "getTaskChildren(task_id, request=False, strict=False)", get_task_children),
+    Entry::read(
+        "getTaskChildren",
+        "getTaskChildren(task_id, request=False, strict=False)",
+        get_task_children,
+    ),
     Entry::read("getTaskDescendents", "getTaskDescendents(task_id, request=False)", get_task_descendents),
     Entry::write("cancelTask", "cancelTask(task_id, recurse=True)", cancel_task),
 ];

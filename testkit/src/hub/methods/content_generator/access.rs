@@ -12,11 +12,10 @@ use crate::hub::context::{Context, fault};
 /// There is no such generator (1000), nobody is logged in, or the generator is not
 /// granted (1002).
 pub(in crate::hub::methods) fn assert(context: &Context<'_>, generator: &str) -> Result<u64, Fault> {
-    let found = context
-        .state
-        .content_generators
-        .get(generator)
-        .ok_or_else(|| fault::generic(format!("No such entry in table content_generator: {generator}")))?;
+    let found =
+        context.state.content_generators.get(generator).ok_or_else(|| {
+            fault::generic(format!("No such entry in table content_generator: {generator}"))
+        })?;
     let caller = context.user.ok_or_else(|| fault::auth("Not logged-in"))?;
     if !found.users.contains(&caller) {
         return Err(fault::auth(format!("Content generator access required ({generator})")));

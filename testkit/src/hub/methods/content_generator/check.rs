@@ -91,9 +91,10 @@ pub(super) fn build(
     let owner = match members.get("owner").filter(|owner| python::truth(owner)) {
         None => None,
         Some(Json::String(name)) => Some(
-            context.state.user_id(name).ok_or_else(|| {
-                fault::generic(format!("No such user: {}", python::quoted(name)))
-            })?,
+            context
+                .state
+                .user_id(name)
+                .ok_or_else(|| fault::generic(format!("No such user: {}", python::quoted(name))))?,
         ),
         Some(other) => {
             let text = format!("Invalid owner format (expected username): {}", python::text(other));

@@ -53,7 +53,9 @@ fn file(state: &State, component: &Json, log: &mut ImportLog) -> Result<(), Faul
     let known: Vec<&Archive> = state
         .archives
         .values()
-        .filter(|archive| Some(archive.filename.as_str()) == name.as_str() && Some(archive.size) == size.as_u64())
+        .filter(|archive| {
+            Some(archive.filename.as_str()) == name.as_str() && Some(archive.size) == size.as_u64()
+        })
         .collect();
     for archive in known {
         let same_type = python::key(component, "checksum_type")?.as_str() == checksum_type(archive);

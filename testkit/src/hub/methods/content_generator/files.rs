@@ -91,7 +91,9 @@ fn check_one(
     let computed = checksum(&path, &checksum_type)?;
     let checksum = python::text(python::key(output, "checksum")?);
     if checksum != computed {
-        return Err(fault::generic(format!("File checksum mismatch for {filename}: {checksum} != {computed}")));
+        return Err(fault::generic(format!(
+            "File checksum mismatch for {filename}: {checksum} != {computed}"
+        )));
     }
     let buildroot = python::key(output, "buildroot_id")?;
     if !buildroots.has(buildroot) {

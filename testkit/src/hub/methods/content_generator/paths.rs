@@ -108,7 +108,10 @@ pub(in crate::hub::methods) fn os_error(error: &io::Error, path: &str) -> Fault 
         io::ErrorKind::NotADirectory => ("NotADirectoryError", 20, "Not a directory"),
         _ => {
             let number = error.raw_os_error().unwrap_or(5);
-            return fault::uncaught("OSError", &format!("[Errno {number}] {error}: {}", python::quoted(path)));
+            return fault::uncaught(
+                "OSError",
+                &format!("[Errno {number}] {error}: {}", python::quoted(path)),
+            );
         }
     };
     fault::uncaught(class, &format!("[Errno {number}] {text}: {}", python::quoted(path)))
