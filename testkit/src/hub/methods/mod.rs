@@ -8,6 +8,8 @@
 mod archive_types;
 mod archives;
 pub mod arguments;
+#[cfg(test)]
+mod bench;
 mod builds;
 mod content_generator;
 mod login;
@@ -16,6 +18,8 @@ mod packages;
 mod python;
 mod query_options;
 mod record;
+#[cfg(test)]
+mod recorded;
 mod releases;
 mod reservation;
 mod search;
