@@ -40,8 +40,8 @@ pub struct Connection {
     pub subject: Option<String>,
     /// Kerberos principal of a login by GSSAPI. Example: `osbs@EXAMPLE.TEST`.
     pub principal: Option<String>,
-    /// The session that the call named although it has expired, for renewal.
-    pub expired_session: Option<u64>,
+    /// The session that a login names in its headers, expired or not.
+    pub named_session: Option<u64>,
 }
 
 /// What a method is: it answers a call or refuses it.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::authority::ClientCertificates;
+
 /// Settings of a hub.
 #[derive(Debug, Clone)]
 pub struct HubSettings {
@@ -17,7 +19,13 @@ pub struct HubSettings {
     pub login_creates_user: bool,
     /// Largest request in bytes that is no upload.
     pub max_request: usize,
-    /// Names in certificates that may log others in (`ProxyDNs`, common name only).
+    /// What the server does about certificates of clients, when it speaks TLS.
+    pub client_certificates: ClientCertificates,
+    /// With it, logins need a header `Authorization: Negotiate`. Whoever sends one
+    /// is this principal, or the one that its token spells out in base64.
+    pub gssapi_principal: Option<String>,
+    /// Who may log others in: common names in certificates (`ProxyDNs`) and
+    /// principals (`ProxyPrincipals`).
     pub proxy_users: Vec<String>,
     /// How long a task takes that the hub ends by itself.
     pub task_time: Duration,
@@ -41,6 +49,8 @@ impl Default for HubSettings {
             url_sessions: true,
             login_creates_user: true,
             max_request: 4_194_304,
+            client_certificates: ClientCertificates::default(),
+            gssapi_principal: None,
             proxy_users: Vec::new(),
             task_time: Duration::from_millis(50),
             recycles_builds: true,
@@ -48,5 +58,12 @@ impl Default for HubSettings {
             keeps_reservation_extra: true,
             fails_at_output: None,
         }
+    }
+}
+
+impl HubSettings {
+    /// A hub of the time before 1.31: sessions in the address, no version header.
+    pub fn old() -> Self {
+        Self { version: None, header_sessions: false, recycles_builds: false, ..Self::default() }
     }
 }

@@ -12,6 +12,7 @@ pub mod arguments;
 mod bench;
 mod builds;
 mod content_generator;
+mod login;
 mod new_build;
 mod packages;
 mod python;
@@ -22,11 +23,17 @@ mod recorded;
 mod releases;
 mod reservation;
 mod search;
+mod sessions;
 mod signature;
 mod submissions;
+mod system;
 mod tagged;
 mod tagging;
+mod tags;
+mod targets;
 mod tasks;
+mod uploads;
+mod users;
 
 use koji_bridge::xmlrpc::{Arguments, Call, Fault, Value};
 
@@ -41,6 +48,13 @@ pub(crate) use signature::Signature;
 
 /// All tables, in the order in which a name is looked up.
 const TABLES: &[&[Entry]] = &[
+    system::ENTRIES,
+    login::ENTRIES,
+    sessions::ENTRIES,
+    users::ENTRIES,
+    tags::ENTRIES,
+    targets::ENTRIES,
+    uploads::ENTRIES,
     content_generator::ENTRIES,
     reservation::ENTRIES,
     tagging::ENTRIES,
@@ -112,6 +126,11 @@ pub(crate) fn carry_out(context: &mut Context<'_>, call: &Call) -> Result<Value,
         find(&call.method).ok_or_else(|| fault::generic(format!("Invalid method: {}", call.method)))?;
     let arguments: Arguments = Signature::parse(entry.signature).bind(&call.arguments)?;
     (entry.method)(context, &arguments)
+}
+
+/// Whether a call changes the database.
+pub(crate) fn writes(call: &Call) -> bool {
+    system::writes(call)
 }
 
 /// What a task that ends by itself ends with, after it has done what it is for.
