@@ -40,7 +40,7 @@ pub use secrets::SecretFile;
 pub use sections::{
     Artifacts, Builds, Composes, Git, KojiSetting, Labels, LocalWorkers, Mail, OpenShift, PlatformSetting,
     Policy, Pool, Publication, RegistrySetting, Repositories, Service, SigningIntent, State, Tls,
-    UnrecordedBuilds, Workers,
+    ImageArchive, UnrecordedBuilds, Workers,
 };
 pub use site::{Settings, Site};
 pub use units::{Period, Size};

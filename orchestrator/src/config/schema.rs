@@ -13,7 +13,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    Period, PlatformSetting, Pool, RegistrySetting, SigningIntent, Site, Size, UnrecordedBuilds,
+    ImageArchive, Period, PlatformSetting, Pool, RegistrySetting, SigningIntent, Site, Size, UnrecordedBuilds,
     layers::Section as _, legacy, site::Settings,
 };
 
@@ -45,6 +45,7 @@ described! {
     Size = {"type": ["string", "integer"]},
     ManifestFormat = {"enum": ["oci", "docker"]},
     FailurePolicy = {"enum": ["finish_others", "stop_others"]},
+    ImageArchive = {"enum": ["image", "reference"]},
     UnrecordedBuilds = {"enum": ["refuse", "allow"]},
 }
 
