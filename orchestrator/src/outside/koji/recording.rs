@@ -18,7 +18,7 @@ use super::{Koji, Reservation, ReservationRequest, UploadDirectory};
 /// Longest wait for an import: the hub moves all files of the build.
 const IMPORT_DEADLINE: Duration = Duration::from_secs(3600);
 /// Largest document of an import in bytes.
-pub const MAX_DOCUMENT: usize = 64 * 1024 * 1024;
+const MAX_DOCUMENT: usize = 64 * 1024 * 1024;
 
 /// A reservation that is given back.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 
 mod inventory;
 mod logs;
-pub mod metadata;
+mod metadata;
 mod prepare_upload;
 mod record_build;
 mod refund;

@@ -28,53 +28,53 @@ use crate::{
 
 /// Everything that the document is made of.
 #[derive(Debug)]
-pub struct MetadataFacts<'a> {
+pub(super) struct MetadataFacts<'a> {
     /// The plan.
-    pub plan: &'a Plan,
+    pub(super) plan: &'a Plan,
     /// What planning knows of the record.
-    pub recording: &'a Recording,
+    pub(super) recording: &'a Recording,
     /// Our own name of the build.
-    pub build: &'a BuildId,
+    pub(super) build: &'a BuildId,
     /// Our own version.
-    pub version: &'a str,
+    pub(super) version: &'a str,
     /// The index.
-    pub index: &'a Descriptor,
+    pub(super) index: &'a Descriptor,
     /// The members, in the order of the index; at least one.
-    pub members: &'a [MemberFacts<'a>],
+    pub(super) members: &'a [MemberFacts<'a>],
     /// The logs that Koji has got.
-    pub logs: &'a [UploadedLog],
+    pub(super) logs: &'a [UploadedLog],
     /// The Koji user that imports.
-    pub submitter: String,
+    pub(super) submitter: String,
     /// The Koji user whose task asked for the build.
-    pub owner: Option<String>,
+    pub(super) owner: Option<String>,
     /// When the build was accepted.
-    pub started: Timestamp,
+    pub(super) started: Timestamp,
     /// When it was done.
-    pub ended: Timestamp,
+    pub(super) ended: Timestamp,
 }
 
 /// A member, and what is in it.
 #[derive(Debug)]
-pub struct MemberFacts<'a> {
+pub(super) struct MemberFacts<'a> {
     /// The member.
-    pub member: &'a BuiltMember,
+    pub(super) member: &'a BuiltMember,
     /// Its packages.
-    pub inventory: PackageInventory,
+    pub(super) inventory: PackageInventory,
     /// Its image configuration.
-    pub config: Map<String, Value>,
+    pub(super) config: Map<String, Value>,
 }
 
 /// A log that Koji has got.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UploadedLog {
+pub(super) struct UploadedLog {
     /// The file.
-    pub file: KojiFile,
+    pub(super) file: KojiFile,
     /// The platform that it is about; `None` for the orchestrator's.
-    pub platform: Option<Platform>,
+    pub(super) platform: Option<Platform>,
 }
 
 /// The document.
-pub fn compose(facts: &MetadataFacts<'_>) -> Metadata {
+pub(super) fn compose(facts: &MetadataFacts<'_>) -> Metadata {
     Metadata::new(build::build(facts), buildroots::buildroots(facts), output::outputs(facts))
 }
 
