@@ -6,6 +6,7 @@
 //! `UNIMPLEMENTED`.
 
 pub mod arguments;
+pub mod metadata;
 pub mod serve;
 pub mod service;
 pub mod settings;
