@@ -116,6 +116,7 @@ replaced_as_a_whole!(
     String,
     crate::config::Period,
     crate::config::Size,
+    crate::config::ImageArchive,
     crate::config::UnrecordedBuilds,
     crate::config::MailEncryption,
     common::work::ManifestFormat,

@@ -13,7 +13,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    Ending, MailEncryption, Period, PlatformSetting, Pool, RegistrySetting, SigningIntent, Site, Size,
+    Ending, ImageArchive, MailEncryption, Period, PlatformSetting, Pool, RegistrySetting, SigningIntent, Site, Size,
     UnrecordedBuilds, Webhook, layers::Section as _, legacy, site::Settings,
 };
 
@@ -45,6 +45,7 @@ described! {
     Size = {"type": ["string", "integer"]},
     ManifestFormat = {"enum": ["oci", "docker"]},
     FailurePolicy = {"enum": ["finish_others", "stop_others"]},
+    ImageArchive = {"enum": ["image", "reference"]},
     UnrecordedBuilds = {"enum": ["refuse", "allow"]},
     MailEncryption = {"enum": ["none", "starttls", "tls"]},
 }

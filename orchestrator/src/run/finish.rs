@@ -24,13 +24,14 @@ use crate::{
 /// it, for the record.
 pub async fn finish(flow: &Flow<'_, BuildServices>, outcome: &Result<BuildResult, Failures>) -> Vec<Failure> {
     let mut failures = Vec::new();
-    if outcome.is_err() {
-        failures.extend(cancel_filesystem(flow).await.err());
-    }
     if outcome.is_err()
         && let Err(failure) = withdraw(flow, &mut failures).await
     {
         failures.push(failure);
+    }
+    if let Err(ended) = outcome {
+        failures.extend(super::koji::give_back(flow, &ended.primary).await.err());
+        failures.extend(cancel_filesystem(flow).await.err());
     }
     failures.extend(record(flow, outcome).await.err());
     failures.extend(flow.run(CleanUp).await.err());

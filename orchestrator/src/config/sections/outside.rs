@@ -42,6 +42,12 @@ section! {
         bridge: Option<ServiceAddress> = None,
         /// What becomes of builds that Koji could not record: refuse or allow.
         unrecorded_builds: UnrecordedBuilds = UnrecordedBuilds::Refuse,
+        /// Whether builds are reserved in Koji before they begin, where koji-bridge can do that.
+        reserve: bool = true,
+        /// What Koji keeps of an image: the whole image, or a note that says where it is published (image or reference).
+        image_archive: ImageArchive = ImageArchive::Image,
+        /// Longest wait for the task in Koji that tags a build.
+        tag_deadline: Period = Period::from_secs(3600),
     }
     sections {}
 }
@@ -126,6 +132,16 @@ pub enum UnrecordedBuilds {
     Refuse,
     /// They are made, and said to be unrecorded.
     Allow,
+}
+
+/// What Koji keeps of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageArchive {
+    /// The whole image, as `docker load` takes it.
+    Image,
+    /// A note that says where the image is published.
+    Reference,
 }
 
 /// Which keys packages may be signed with.
