@@ -26,8 +26,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     Entry::read("getBuildType", "get_build_type(buildInfo, strict=False)", get_build_type),
     Entry::read("getImageBuild", "get_image_build(buildInfo, strict=False)", get_image_build),
-    Entry::read("getMavenBuild", "get_maven_build(buildInfo, strict=False)", get_other_build),
-    Entry::read("getWinBuild", "get_win_build(buildInfo, strict=False)", get_other_build),
     Entry::write("cancelBuild", "cancelBuild(buildID, strict=False)", cancel_build),
 ];
 
@@ -245,12 +243,6 @@ fn get_image_build(context: &mut Context<'_>, arguments: &Arguments) -> Result<V
     let is_image =
         |id: &u64| context.state.builds.get(id).is_some_and(|build| build.types.contains_key("image"));
     Ok(found.filter(is_image).map_or(Value::Nil, |id| record([("build_id", number(id))])))
-}
-
-/// Details of a build by Maven or on Windows, of which the hub has none.
-fn get_other_build(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Fault> {
-    find_argument(context.state, arguments, "buildInfo")?;
-    Ok(Value::Nil)
 }
 
 fn cancel_build(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Fault> {
