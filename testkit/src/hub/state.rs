@@ -50,8 +50,6 @@ pub struct State {
     /// Name of an output that cannot be moved into the directory of its build: an
     /// import with it fails half-way, and what had been moved is lost.
     pub fails_at_output: Option<String>,
-    /// Owners of upload directories: the user's number by directory.
-    pub upload_owners: BTreeMap<String, u64>,
 }
 
 /// A user.

@@ -12,6 +12,7 @@ pub mod arguments;
 mod bench;
 mod builds;
 mod content_generator;
+mod elsewhere;
 mod login;
 mod new_build;
 mod packages;
@@ -66,6 +67,7 @@ const TABLES: &[&[Entry]] = &[
     submissions::ENTRIES,
     tagged::ENTRIES,
     packages::ENTRIES,
+    elsewhere::ENTRIES,
 ];
 
 /// Whether a method changes the database.

@@ -133,3 +133,12 @@ fn the_build_created_last_says_which_release_is_next() {
     let fault = bench.fault(None, "getNextRelease", json!([{"name": "app"}]));
     assert_eq!(fault, (1, "<class 'KeyError'>: 'version'".to_owned()));
 }
+
+#[test]
+fn no_build_is_of_maven_or_windows() {
+    for method in ["getMavenBuild", "getWinBuild", "getImageBuild"] {
+        assert_eq!(from_wire(&bench().ask(None, method, json!([2])).unwrap()), Json::Null, "{method}");
+    }
+    let fault = bench().fault(None, "getImageBuild", json!([99, true]));
+    assert_eq!(fault, (1000, "No such build: 99".to_owned()));
+}

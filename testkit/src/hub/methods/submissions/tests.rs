@@ -75,6 +75,9 @@ fn an_image_task_ends_with_files() {
     let content = b"a file system".as_slice();
     let files = [("fedora-27.tar.xz", content)];
     tasks::finish(&mut bench.state, &top, 1, Ok(json!({})), &files, bench.now).unwrap();
+    let info = from_wire(&bench.ask(None, "getTaskInfo", json!([1])).unwrap());
+    let host = from_wire(&bench.ask(None, "getHost", json!([info["host_id"]])).unwrap());
+    assert_eq!(host["id"], info["host_id"]);
     let names = from_wire(&bench.ask(None, "listTaskOutput", json!([1])).unwrap());
     assert_eq!(names, json!(["fedora-27.tar.xz"]));
     let piece = json!([1, "fedora-27.tar.xz", {"**": {"offset": 2, "size": 4}}]);
