@@ -111,8 +111,7 @@ impl State {
             let text = "Token doesn't match build ID".to_owned();
             return Err(refused(FailureClass::Internal, "CGRefundBuild", "koji.token_mismatch", text));
         }
-        build.state =
-            if request.cancelled { KojiBuildState::Cancelled } else { KojiBuildState::Failed };
+        build.state = if request.cancelled { KojiBuildState::Cancelled } else { KojiBuildState::Failed };
         Ok(true)
     }
 
@@ -132,7 +131,12 @@ impl State {
     }
 
     /// Writes a part of a file where it belongs.
-    pub(super) fn write(&mut self, header: &v1::upload_file_request::Header, at: usize, data: &[u8]) -> Result<(), Status> {
+    pub(super) fn write(
+        &mut self,
+        header: &v1::upload_file_request::Header,
+        at: usize,
+        data: &[u8],
+    ) -> Result<(), Status> {
         let file = self.recorded.files.entry((header.directory.clone(), header.name.clone())).or_default();
         if at > file.len() {
             return Err(Status::out_of_range("the offset is beyond what is there"));
@@ -162,12 +166,16 @@ impl State {
         for output in document["output"].as_array().into_iter().flatten() {
             let name = output["filename"].as_str().unwrap_or_default().to_owned();
             let file = self.recorded.files.get(&(request.directory.clone(), name.clone()));
-            let file = file.ok_or_else(|| wrong("koji.metadata_file_missing", format!("No such file: {name}")))?;
+            let file =
+                file.ok_or_else(|| wrong("koji.metadata_file_missing", format!("No such file: {name}")))?;
             if output["filesize"].as_u64() != Some(file.len() as u64) {
                 return Err(wrong("koji.metadata_size_differs", format!("File size doesn't match: {name}")));
             }
             if output["checksum"].as_str() != Some(hex::encode(Md5::digest(file)).as_str()) {
-                return Err(wrong("koji.metadata_checksum_differs", format!("File checksum mismatch: {name}")));
+                return Err(wrong(
+                    "koji.metadata_checksum_differs",
+                    format!("File checksum mismatch: {name}"),
+                ));
             }
         }
         let id = match (found, document["build"]["build_id"].as_u64()) {

@@ -318,10 +318,7 @@ impl KojiBridgeService for Bridge {
         lost.answer(answer)
     }
 
-    async fn find_upload(
-        &self,
-        request: Request<v1::FindUploadRequest>,
-    ) -> Answer<v1::FindUploadResponse> {
+    async fn find_upload(&self, request: Request<v1::FindUploadRequest>) -> Answer<v1::FindUploadResponse> {
         self.enter("FindUpload", Some(KojiCapability::Upload)).await?;
         let request = request.into_inner();
         let state = self.0.state();
