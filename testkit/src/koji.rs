@@ -228,6 +228,11 @@ impl InMemoryBridge {
         builds
     }
 
+    /// Forgets all builds.
+    pub fn forget_builds(&self) {
+        self.inner.state().builds.clear();
+    }
+
     /// The tags of a build.
     pub fn tags(&self, build: u64) -> Vec<String> {
         self.inner.state().recorded.tags.get(&build).into_iter().flatten().cloned().collect()

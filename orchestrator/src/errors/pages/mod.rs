@@ -8,6 +8,7 @@ mod files;
 mod images;
 mod koji;
 mod koji_metadata;
+mod koji_record;
 mod koji_refusals;
 mod names;
 mod notices;
@@ -76,6 +77,11 @@ pub const AREAS: &[Area] = &[
         pages: artifacts::PAGES,
     },
     Area { title: "Koji", about: "What Koji and its bridge say.", pages: koji::PAGES },
+    Area {
+        title: "Recording in Koji",
+        about: "Reserving a build, sending its files, importing and tagging it.",
+        pages: koji_record::PAGES,
+    },
     Area {
         title: "Metadata for Koji",
         about: "What is found in a build's metadata before it is imported into Koji.",
