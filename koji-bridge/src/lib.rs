@@ -6,7 +6,10 @@
 //! `UNIMPLEMENTED`.
 
 pub mod arguments;
+pub mod login;
 pub mod serve;
 pub mod service;
+pub mod session;
 pub mod settings;
+mod transport;
 pub mod xmlrpc;

@@ -86,6 +86,8 @@ impl Http {
     pub fn with(settings: HttpSettings) -> Result<Self, HttpError> {
         common::service::install_crypto_provider();
         let mut builder = reqwest::Client::builder()
+            // The bridge's build of reqwest has OpenSSL, too, and would prefer it.
+            .tls_backend_rustls()
             .connect_timeout(Duration::from_secs(30).min(settings.silence))
             .read_timeout(settings.silence)
             // Redirects are followed here, where the site's list is known.
