@@ -12,7 +12,7 @@ use super::*;
 use crate::{config::Site, plan::CATALOGUE};
 
 /// Crates whose codes reach a build's record.
-const CRATES: &[&str] = &["orchestrator", "registry-client", "worker", "common"];
+const CRATES: &[&str] = &["orchestrator", "registry-client", "worker", "common", "koji-bridge"];
 
 /// Every class of pages.
 const CLASSES: &[&str] = &[
@@ -39,6 +39,16 @@ const NO_CODES: &[&str] = &[
     "artifacts.urls",
     "site.policy",
     "site.service",
+    "build.build_id",
+    "build.draft",
+    "build.epoch",
+    "build.extra",
+    "build.name",
+    "build.owner",
+    "build.release",
+    "build.start_time",
+    "build.task_id",
+    "build.version",
     "config.json",
     "context.tar",
     "help.1",

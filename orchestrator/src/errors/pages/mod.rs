@@ -7,6 +7,8 @@ mod engines;
 mod files;
 mod images;
 mod koji;
+mod koji_metadata;
+mod koji_refusals;
 mod names;
 mod notices;
 mod orchestrator;
@@ -73,6 +75,16 @@ pub const AREAS: &[Area] = &[
         pages: artifacts::PAGES,
     },
     Area { title: "Koji", about: "What Koji and its bridge say.", pages: koji::PAGES },
+    Area {
+        title: "Metadata for Koji",
+        about: "What is found in a build's metadata before it is imported into Koji.",
+        pages: koji_metadata::PAGES,
+    },
+    Area {
+        title: "Refusals of Koji",
+        about: "Why Koji refused an import, a reservation, a refund or a tag.",
+        pages: koji_refusals::PAGES,
+    },
     Area {
         title: "Registries",
         about: "What registries and layouts say, when parents are looked up and images are pushed.",

@@ -3,6 +3,8 @@
 //! koji-bridge makes these from the hub's answers, the orchestrator plans with
 //! them. The numbers and names are Koji's own.
 
+pub mod metadata;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
