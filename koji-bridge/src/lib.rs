@@ -6,8 +6,11 @@
 //! `UNIMPLEMENTED`.
 
 pub mod arguments;
+pub mod hub;
 pub mod login;
 pub mod metadata;
+pub mod metrics;
+pub mod monitor;
 pub mod serve;
 pub mod service;
 pub mod session;
