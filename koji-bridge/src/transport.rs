@@ -7,7 +7,7 @@ use std::{error::Error, path::Path, time::Duration};
 use bytes::{Bytes, BytesMut};
 use reqwest::{
     Certificate, Client, Identity, StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE},
     redirect, tls,
 };
 use url::Url;
@@ -157,6 +157,8 @@ impl Transport {
             .post(request.url.clone())
             .headers(request.headers.clone())
             .header(CONTENT_TYPE, HeaderValue::from_static(request.content_type))
+            // Said for an empty body, too: a hub takes no request without it.
+            .header(CONTENT_LENGTH, request.body.len())
             .timeout(request.timeout)
             .body(request.body.clone())
             .send();
@@ -240,6 +242,23 @@ fn negotiate(headers: &HeaderMap) -> Option<String> {
         .find_map(|(scheme, token)| scheme.eq_ignore_ascii_case("negotiate").then(|| token.trim().to_owned()))
 }
 
+/// Words of the alerts by which a server refuses a certificate (RFC 8446, section
+/// 6.2), as the one library and the other write them.
+const ABOUT_CERTIFICATES: [&str; 12] = [
+    "BadCertificate",
+    "UnsupportedCertificate",
+    "CertificateRevoked",
+    "CertificateExpired",
+    "CertificateUnknown",
+    "CertificateRequired",
+    "UnknownCA",
+    "AccessDenied",
+    "DecryptError",
+    "certificate",
+    "unknown ca",
+    "access denied",
+];
+
 /// How far a failed exchange got. Both TLS libraries hide their errors in text.
 fn classify(error: reqwest::Error) -> TransportError {
     let (timeout, connecting, setup) = (error.is_timeout(), error.is_connect(), error.is_builder());
@@ -249,11 +268,10 @@ fn classify(error: reqwest::Error) -> TransportError {
         TransportError::Setup(text)
     } else if says(&["invalid peer certificate", "certificate verify failed"]) {
         TransportError::HubCertificate(text)
-    } else if says(&["HandshakeFailure", "handshake failure", "no renegotiation", "NoRenegotiation"]) {
-        TransportError::Handshake(text)
-    } else if says(&["received fatal alert", "alert"]) {
-        // A server tells what it does not like about a certificate by an alert.
+    } else if text.contains("alert") && says(&ABOUT_CERTIFICATES) {
         TransportError::OurCertificate(text)
+    } else if says(&["HandshakeFailure", "handshake failure", "ProtocolVersion", "protocol version"]) {
+        TransportError::Handshake(text)
     } else if connecting {
         TransportError::NotConnected(text)
     } else if timeout {

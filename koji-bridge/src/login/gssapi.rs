@@ -53,11 +53,12 @@ impl Kerberos {
 
 impl Negotiator for Kerberos {
     fn step(&mut self, token: Option<&[u8]>) -> Result<Option<Vec<u8>>, String> {
-        let context = match &mut self.context {
+        let mut context = match self.context.take() {
             Some(context) => context,
-            none => none.insert(self.begin().map_err(|error| error.to_string())?),
+            None => self.begin().map_err(|error| error.to_string())?,
         };
         let next = context.step(token, None).map_err(|error| error.to_string())?;
+        self.context = Some(context);
         Ok(next.map(|token| token.to_vec()))
     }
 }

@@ -101,9 +101,20 @@ impl Attempt<'_> {
             }
             Login::Certificate { file, proxy_user } => {
                 let certificate = ClientCertificate::read(file).await?;
-                connections.identity = Some(certificate.identity(TlsLibrary::Rustls)?);
                 let request = self.ssl_login(proxy_user.as_deref())?;
-                let transport = made(connections.clone())?;
+                connections.identity = certificate.identity(TlsLibrary::Rustls).ok();
+                let transport = match &connections.identity {
+                    Some(_) => made(connections.clone()).ok(),
+                    None => None,
+                };
+                // rustls reads no certificates of version 1, which old authorities still sign.
+                let Some(transport) = transport else {
+                    connections.library = TlsLibrary::OpenSsl12;
+                    connections.identity = Some(certificate.identity(TlsLibrary::OpenSsl12)?);
+                    let transport = made(connections)?;
+                    let answer = transport.post(&request).await.map_err(|error| self.refused(error))?;
+                    return self.entry(answer, transport);
+                };
                 let answer = self.with_certificate(&certificate, connections, &transport, &request).await?;
                 self.entry(answer, transport)
             }
@@ -215,6 +226,9 @@ impl Attempt<'_> {
         let (Some(id), Some(key)) = (id, key) else {
             return Err(wrong(format!("{} without session-id and session-key", value.kind())).into());
         };
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(wrong("the key has characters that no header can carry".to_owned()).into());
+        }
         let in_headers = value.get("header-auth") == Some(&Value::Bool(true));
         let grant = Grant { id, key: Secret::new(key), in_headers };
         Ok(Entry { grant: Some(grant), transport, version: answer.version })

@@ -87,3 +87,6 @@ async fn step<N: Negotiator>(
         Err(_) => Err("there was no answer from the KDC in time".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

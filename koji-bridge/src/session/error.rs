@@ -152,6 +152,55 @@ impl CallError {
         }
     }
 
+    /// The failure's stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "koji.call_refused",
+            Self::Committed { .. } => "koji.answer_lost",
+            Self::Lost { .. } => "koji.call_lost",
+            Self::Offline { .. } => "koji.hub_offline",
+            Self::Unreachable { .. } => "koji.hub_unreachable",
+            Self::Unreadable { .. } => "koji.answer_unreadable",
+            Self::Unexpected { .. } => "koji.answer_unexpected",
+            Self::Unsendable { .. } => "koji.call_unsendable",
+            Self::Login(error) => error.code(),
+            Self::Cancelled => "koji.session_closed",
+        }
+    }
+
+    /// What helps.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Refused { fault, .. }
+                if fault.code == code::AUTH && fault.text.starts_with("Invalid session") =>
+            {
+                "The hub does not know a session that it has just given: the bridge may reach it from changing \
+                 addresses (CheckClientIP of the hub), or the hub's servers do not share their database."
+            }
+            Self::Refused { .. } => {
+                "The hub's words say what it wants; ask its administrators if they do not."
+            }
+            Self::Committed { .. } | Self::Lost { .. } => {
+                "Look at the hub for what the call should have made, before anything is done again."
+            }
+            Self::Offline { .. } => "Wait until the hub's administrators have brought it back.",
+            Self::Unreachable { .. } => {
+                "See that the hub's address is right and that it can be reached from here."
+            }
+            Self::Unreadable { .. } => {
+                "Something that the hub stores has a character that XML cannot carry, or a server in between \
+                 answers in its place. Ask the hub's administrators."
+            }
+            Self::Unexpected { .. } => {
+                "See that the address is that of a Koji hub, in its final form, and that the hub is of a \
+                 version that is supported."
+            }
+            Self::Unsendable { .. } => "Take the character that XML cannot carry out of the input.",
+            Self::Login(error) => error.advice(),
+            Self::Cancelled => "The bridge is being shut down; ask again when it is back.",
+        }
+    }
+
     /// The fault with which the hub refused the call.
     pub fn fault(&self) -> Option<&Fault> {
         match self {

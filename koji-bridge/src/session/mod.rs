@@ -20,7 +20,10 @@ use std::{
 
 use bytes::Bytes;
 use serde::{Deserialize, de::DeserializeOwned};
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::{
+    sync::{Mutex, MutexGuard, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -178,8 +181,9 @@ impl Session {
     }
 
     async fn carry_out(&self, work: &Work) -> Result<Value, CallError> {
+        let arrived = Instant::now();
         let mut turn = self.0.turn().await?;
-        Box::pin(turn.carry_out(&self.0, work)).await
+        Box::pin(turn.carry_out(&self.0, work, arrived)).await
     }
 }
 

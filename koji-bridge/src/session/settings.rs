@@ -160,3 +160,59 @@ impl Login {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gssapi(keytab: Option<&str>, cache: Option<&str>) -> Login {
+        let (keytab, cache) = (keytab.map(PathBuf::from), cache.map(PathBuf::from));
+        Login::Gssapi { principal: None, keytab, cache, proxy_user: None }
+    }
+
+    #[test]
+    fn addresses_are_used_as_they_are_or_refused() {
+        let certificate = Login::Certificate { file: "/c.pem".into(), proxy_user: None };
+        let rows = [
+            ("http://hub.example/kojihub", Login::Anonymous, Ok("http://hub.example/kojihub")),
+            ("http://hub.example/kojihub", certificate, Ok("https://hub.example/kojihub")),
+            ("http://hub.example:8080/kojihub/", gssapi(None, None), Ok("https://hub.example:8080/kojihub/")),
+            ("ftp://hub.example/kojihub", Login::Anonymous, Err("http://")),
+            ("unix:/run/koji", Login::Anonymous, Err("http://")),
+            ("https://osbs:secret@hub.example/", Login::Anonymous, Err("password")),
+            ("https://hub.example/kojihub?session-key=x", Login::Anonymous, Err("query")),
+        ];
+        for (url, login, wanted) in rows {
+            match (HubSettings::new(url.parse().unwrap(), login).hub(), wanted) {
+                (Ok(hub), Ok(wanted)) => assert_eq!(hub.as_str(), wanted),
+                (Err(error), Err(words)) => {
+                    let text = error.to_string();
+                    assert!(text.contains(words) && !text.contains("secret"), "{text}");
+                }
+                (answer, _) => panic!("{url}: {answer:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn kerberos_takes_its_files_from_the_environment() {
+        let rows = [
+            (gssapi(None, None), vec![]),
+            (
+                gssapi(Some("/k"), None),
+                vec![("KRB5_CLIENT_KTNAME", "FILE:/k"), ("KRB5CCNAME", "MEMORY:reactor")],
+            ),
+            (
+                gssapi(Some("FILE:/k"), Some("DIR:/c")),
+                vec![("KRB5_CLIENT_KTNAME", "FILE:/k"), ("KRB5CCNAME", "DIR:/c")],
+            ),
+            (gssapi(None, Some("/c")), vec![("KRB5CCNAME", "FILE:/c")]),
+            (Login::Anonymous, vec![]),
+        ];
+        for (login, wanted) in rows {
+            let wanted: Vec<_> =
+                wanted.into_iter().map(|(name, value)| (name, OsString::from(value))).collect();
+            assert_eq!(login.environment(), wanted);
+        }
+    }
+}

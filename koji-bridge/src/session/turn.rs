@@ -5,7 +5,7 @@
 //! has a new number, unless an earlier try of a write may have been carried out:
 //! only the old number keeps the hub from doing it again.
 
-use std::{fmt::Display, mem, time::Duration};
+use std::{mem, time::Duration};
 
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     login::{Attempt, Entry, LoginError, LoginFailure},
     transport::TransportError,
-    xmlrpc::{Arguments, Call, Fault, Value, read_answer},
+    xmlrpc::{Arguments, Call, Fault, ReadError, Value, read_answer},
 };
 
 /// How often a number of a repeatable call is taken for one that was used.
@@ -44,7 +44,9 @@ struct Course<'a> {
     uncertain: bool,
     /// Tries without an answer since the last answer.
     tries: u32,
-    /// When the hub was first seen offline.
+    /// When the call came, before it had its turn.
+    arrived: Instant,
+    /// Since when the hub's being offline keeps the call.
     offline: Option<Instant>,
     renewed: bool,
     entered_again: bool,
@@ -90,7 +92,8 @@ impl Course<'_> {
         if is_new {
             tracing::warn!(method = self.method, text, "the hub is offline: waiting");
         }
-        let began = *self.offline.get_or_insert_with(Instant::now);
+        // Who waited behind a call that waited for the hub has waited for it, too.
+        let began = *self.offline.get_or_insert(if is_new { Instant::now() } else { self.arrived });
         self.tries = 0;
         let wait = shared.settings.offline_interval;
         if shared.settings.offline_limit.is_some_and(|limit| began.elapsed() + wait > limit) {
@@ -101,8 +104,13 @@ impl Course<'_> {
 }
 
 impl Turn {
-    /// Carries a call out.
-    pub(super) async fn carry_out(&mut self, shared: &Shared, work: &Work) -> Result<Value, CallError> {
+    /// Carries a call out that has waited for its turn since it arrived.
+    pub(super) async fn carry_out(
+        &mut self,
+        shared: &Shared,
+        work: &Work,
+        arrived: Instant,
+    ) -> Result<Value, CallError> {
         if mem::take(&mut self.in_flight) {
             tracing::info!("the last call was abandoned in flight: logging in anew");
             self.live = None;
@@ -114,6 +122,7 @@ impl Turn {
             number: None,
             uncertain: false,
             tries: 0,
+            arrived,
             offline: None,
             renewed: false,
             entered_again: false,
@@ -189,7 +198,7 @@ impl Turn {
 
     /// An answer that is no XML-RPC. A query is asked once more: what a hub has
     /// written wrongly it will write wrongly again. A write's answer is lost.
-    async fn unreadable(&mut self, course: &mut Course<'_>, error: &dyn Display) -> Result<(), CallError> {
+    async fn unreadable(&mut self, course: &mut Course<'_>, error: &ReadError) -> Result<(), CallError> {
         let method = course.method;
         if course.purpose == Purpose::Write {
             let reason = format!("the answer cannot be read: {error}");
@@ -267,12 +276,18 @@ impl Turn {
         loop {
             match self.attempt(course.shared, None).await {
                 Ok(()) => return Ok(()),
-                Err(LoginFailure::Final(error)) => return Err(error.into()),
+                Err(LoginFailure::Final(error)) => {
+                    course.shared.state.set(HubState::LoggedOut);
+                    return Err(error.into());
+                }
                 Err(LoginFailure::Transport(error)) => course.wait_for_connection(error.to_string()).await?,
                 Err(LoginFailure::Fault(fault)) if fault.code == code::OFFLINE => {
                     course.wait_while_offline(fault.text).await?;
                 }
-                Err(LoginFailure::Fault(fault)) => return Err(self.not_let_in(course, fault).into()),
+                Err(LoginFailure::Fault(fault)) => {
+                    course.shared.state.set(HubState::LoggedOut);
+                    return Err(not_let_in(course, fault).into());
+                }
             }
         }
     }
@@ -288,7 +303,7 @@ impl Turn {
                 Ok(()) => return Ok(()),
                 Err(LoginFailure::Final(error)) => return Err(error.into()),
                 Err(LoginFailure::Fault(fault)) if fault.code == code::AUTH_LOCK => {
-                    return Err(self.not_let_in(course, fault).into());
+                    return Err(not_let_in(course, fault).into());
                 }
                 Err(LoginFailure::Fault(fault)) => {
                     tracing::info!(code = fault.code, "the hub does not renew the session: logging in anew");
@@ -316,14 +331,6 @@ impl Turn {
         self.live = Some(Live::new(entry));
         Ok(())
     }
-
-    fn not_let_in(&self, course: &Course<'_>, fault: Fault) -> LoginError {
-        if fault.code == code::AUTH_LOCK {
-            LoginError::Locked { text: fault.text }
-        } else {
-            LoginError::Refused { how: course.shared.settings.login.name(), fault }
-        }
-    }
 }
 
 impl Course<'_> {
@@ -336,5 +343,13 @@ impl Course<'_> {
 
     fn lost(&self, reason: &str) -> CallError {
         CallError::Lost { method: self.method, reason: reason.to_owned() }
+    }
+}
+
+fn not_let_in(course: &Course<'_>, fault: Fault) -> LoginError {
+    if fault.code == code::AUTH_LOCK {
+        LoginError::Locked { text: fault.text }
+    } else {
+        LoginError::Refused { how: course.shared.settings.login.name(), fault }
     }
 }

@@ -122,6 +122,11 @@ impl Hub {
         Running { hub: self, url, _server: server }
     }
 
+    /// Puts replies at the end of the script.
+    pub(crate) fn expect(&self, calls: &[Reply]) {
+        self.script.lock().unwrap().calls.extend(calls.iter().cloned());
+    }
+
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.script.lock().unwrap().asked.clone()
     }
@@ -167,9 +172,8 @@ impl Asked {
     /// What names the session, wherever it is: its number, its key, the call's number.
     fn session(&self) -> Option<[String; 3]> {
         let header = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
-        let query = |name: &str| {
-            self.query.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone())
-        };
+        let query =
+            |name: &str| self.query.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone());
         let named = |header_name: &str, query_name: &str| header(header_name).or_else(|| query(query_name));
         Some([
             named("koji-session-id", "session-id")?,
