@@ -152,41 +152,21 @@ fn call_failure(doing: Doing, call: &CallError) -> KojiFailure {
         CallError::Login(_) => "login",
         CallError::Cancelled => "",
     };
-    let told = |class, code, advice: &str| Failure::from_error(class, code, call).with_advice(advice);
+    let class = match call {
+        CallError::Unsendable { .. } => FailureClass::User,
+        CallError::Login(
+            LoginError::Refused { .. } | LoginError::Unauthorized { .. } | LoginError::Unsupported,
+        ) => FailureClass::Policy,
+        _ => FailureClass::Infrastructure,
+    };
     let failure = match call {
         CallError::Refused { fault, .. } => explain_fault(fault.code, &fault.text, doing).failure(),
-        CallError::Committed { .. } | CallError::Lost { .. } => told(
-            FailureClass::Infrastructure,
-            "koji.outcome_unknown",
-            "repeat the request: the bridge looks again before it does anything",
-        ),
-        CallError::Offline { .. } => told(
-            FailureClass::Infrastructure,
-            "koji.offline",
-            "wait until the hub is back; its operators know how long maintenance lasts",
-        ),
-        CallError::Unreachable { .. } => told(
-            FailureClass::Infrastructure,
-            "koji.unreachable",
-            "see that koji.hub_url is right and that the bridge's network reaches the hub",
-        ),
-        CallError::Unreadable { .. } => told(
-            FailureClass::Infrastructure,
-            "koji.unreadable_answer",
-            "show the message to those who run the hub: what it stores has characters that it cannot send",
-        ),
-        CallError::Unexpected { .. } => told(
-            FailureClass::Infrastructure,
-            "koji.unexpected_answer",
-            "see that koji.hub_url is that of a Koji hub, and report it with the hub's version",
-        ),
-        CallError::Unsendable { .. } => {
-            told(FailureClass::User, "koji.unsendable", "remove the control character from the request")
+        // The bridge has looked already, and looks again when it is asked again.
+        CallError::Committed { .. } | CallError::Lost { .. } => {
+            let advice = "repeat the request: the bridge looks at the hub before it does anything";
+            Failure::from_error(class, call.code(), call).with_advice(advice)
         }
-        CallError::Login(error) => told(login_class(error), error.code(), error.advice()),
-        CallError::Cancelled => {
-            told(FailureClass::Infrastructure, "koji.bridge_stopping", "repeat the request")
-        }
+        _ => Failure::from_error(class, call.code(), call).with_advice(call.advice()),
     };
     let kind = match call.kind() {
         ErrorKind::Permanent => KojiFailureKind::Permanent,
@@ -196,16 +176,6 @@ fn call_failure(doing: Doing, call: &CallError) -> KojiFailure {
     };
     let fault = call.fault().map(|fault| (fault.code, fault.text.clone()));
     KojiFailure { kind, method: method.to_owned(), fault, failure }
-}
-
-/// Who has to change something before the bridge can log in.
-fn login_class(error: &LoginError) -> FailureClass {
-    match error {
-        LoginError::Refused { .. } | LoginError::Unauthorized { .. } | LoginError::Unsupported => {
-            FailureClass::Policy
-        }
-        _ => FailureClass::Infrastructure,
-    }
 }
 
 #[cfg(test)]
@@ -233,27 +203,22 @@ mod tests {
                 "koji.hub_too_old",
             ),
             (refused(1001, "x"), Code::Unavailable, KojiFailureKind::Retryable, "koji.upload_locked"),
-            (
-                CallError::Committed { method },
-                Code::Aborted,
-                KojiFailureKind::Ambiguous,
-                "koji.outcome_unknown",
-            ),
-            (offline, Code::Unavailable, KojiFailureKind::Offline, "koji.offline"),
+            (CallError::Committed { method }, Code::Aborted, KojiFailureKind::Ambiguous, "koji.answer_lost"),
+            (offline, Code::Unavailable, KojiFailureKind::Offline, "koji.hub_offline"),
             (
                 CallError::Unreachable { method, reason: reason.clone() },
                 Code::Unavailable,
                 KojiFailureKind::Retryable,
-                "koji.unreachable",
+                "koji.hub_unreachable",
             ),
             // Trying again would not help, so the status must not say so.
             (
                 CallError::Unreadable { method, reason },
                 Code::FailedPrecondition,
                 KojiFailureKind::Permanent,
-                "koji.unreadable_answer",
+                "koji.answer_unreadable",
             ),
-            (CallError::Cancelled, Code::Unavailable, KojiFailureKind::Retryable, "koji.bridge_stopping"),
+            (CallError::Cancelled, Code::Unavailable, KojiFailureKind::Retryable, "koji.session_closed"),
         ] {
             let shown = format!("{call:?}");
             let status = Status::from(HubError::from(call));

@@ -20,8 +20,6 @@ mod reservations;
 mod tags;
 mod targets;
 mod tasks;
-#[cfg(test)]
-mod tests;
 
 use std::{
     collections::BTreeMap,

@@ -176,7 +176,7 @@ impl Hub {
             }
         }
         let message = format!("{nvr} was reserved and its token lost several times in a row");
-        let failure = Failure::new(FailureClass::Infrastructure, "koji.outcome_unknown", message)
+        let failure = Failure::new(FailureClass::Infrastructure, "koji.answer_lost", message)
             .with_advice("repeat the request: the bridge looks again before it does anything");
         Err(HubError::of_kind(KojiFailureKind::Ambiguous, "CGInitBuild", failure))
     }

@@ -4,8 +4,7 @@ mod builds;
 mod deadline;
 mod queries;
 mod tasks;
-#[cfg(test)]
-mod tests;
+
 mod uploads;
 mod without_hub;
 

@@ -48,7 +48,7 @@ pub(super) async fn download(
 ) -> Result<BoxStream<v1::DownloadTaskOutputResponse>, Status> {
     let task = required_number("task_id", request.task_id)?;
     let content = hub.task_output(task, required("name", &request.name)?, &request.volume).await?;
-    let message = |data: bytes::Bytes| v1::DownloadTaskOutputResponse { data: data.into() };
+    let message = |data: bytes::Bytes| v1::DownloadTaskOutputResponse { data };
     let parts = content.into_parts().map(move |part| part.map(message).map_err(Status::from));
     Ok(until(parts, end).boxed())
 }
