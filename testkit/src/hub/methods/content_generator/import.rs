@@ -116,7 +116,7 @@ fn import_one(
     buildroots: &BuildrootNumbers,
     directory: &str,
 ) -> Result<(), Fault> {
-    if context.settings.fails_at_output.as_ref() == Some(&output.filename) {
+    if context.state.fails_at_output.as_ref() == Some(&output.filename) {
         let text = format!("[Errno 28] No space left on device: {}", python::quoted(&output.path));
         return Err(fault::uncaught("OSError", &text));
     }
@@ -146,7 +146,7 @@ fn import_one(
         }
         Kind::Archive { build_type, details } => {
             let archive = row(id, build, output, base, build_type, details, buildroots)?;
-            let number = context.state.next_id();
+            let number = context.state.archives.last_key_value().map_or(1, |(last, _)| last + 1);
             context.state.archives.insert(number, archive);
             if output.metadata_only {
                 return Ok(());
