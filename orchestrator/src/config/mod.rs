@@ -38,9 +38,9 @@ pub(crate) use nearest::nearest;
 pub use origin::{Origin, Origins, Said};
 pub use secrets::SecretFile;
 pub use sections::{
-    Artifacts, Builds, Composes, Git, KojiSetting, Labels, LocalWorkers, Mail, OpenShift, PlatformSetting,
-    Policy, Pool, Publication, RegistrySetting, Repositories, Service, SigningIntent, State, Tls,
-    ImageArchive, UnrecordedBuilds, Workers,
+    Artifacts, Builds, Composes, Git, ImageArchive, KojiSetting, Labels, LocalWorkers, Mail, OpenShift,
+    PlatformSetting, Policy, Pool, Publication, RegistrySetting, Repositories, Service, SigningIntent, State,
+    Tls, UnrecordedBuilds, Workers,
 };
 pub use site::{Settings, Site};
 pub use units::{Period, Size};

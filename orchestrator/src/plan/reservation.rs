@@ -23,10 +23,7 @@ use super::{
     release::{Candidates, ReleaseChoice, ReleaseLabels, ReleaseSource, bad_nvr, not_countable},
     target::askable,
 };
-use crate::{
-    outside::ReservationRequest,
-    services::PlanServices,
-};
+use crate::{outside::ReservationRequest, services::PlanServices};
 
 /// Name of the token in the build's vault.
 pub const RESERVATION_TOKEN: &str = "koji_reservation";
@@ -77,15 +74,15 @@ impl Step<PlanServices> for ReserveBuild<'_> {
         let services = cx.services;
         let Some(koji) = askable(services) else { return Ok(None) };
         let mut candidates = ReservationCandidates::of(self.labels, self.choice);
-        let mut next = candidates.next()?;
+        let mut next = candidates.following()?;
         // A step that runs again goes on with what it may have reserved.
         if let Some(noted) = services.vault.secret(RESERVING).await? {
             while next.as_ref().is_some_and(|nvr| nvr.to_string() != noted.expose()) {
-                next = candidates.next()?;
+                next = candidates.following()?;
             }
             if next.is_none() {
                 candidates = ReservationCandidates::of(self.labels, self.choice);
-                next = candidates.next()?;
+                next = candidates.following()?;
             }
         }
         while let Some(nvr) = next {
@@ -110,7 +107,7 @@ impl Step<PlanServices> for ReserveBuild<'_> {
                     services.say(cx.name, &line).await;
                 }
             }
-            next = candidates.next()?;
+            next = candidates.following()?;
         }
         Err(none_free(self.labels))
     }
@@ -118,7 +115,7 @@ impl Step<PlanServices> for ReserveBuild<'_> {
 
 /// What may be reserved for a build, in the order in which it is tried.
 #[derive(Debug)]
-pub struct ReservationCandidates<'a> {
+struct ReservationCandidates<'a> {
     labels: &'a ReleaseLabels,
     release: Option<&'a str>,
     /// Releases after the first; `None` where nobody may choose another one.
@@ -128,7 +125,7 @@ pub struct ReservationCandidates<'a> {
 
 impl<'a> ReservationCandidates<'a> {
     /// Those of a build that says who it is, with the release that was chosen.
-    pub fn of(labels: &'a ReleaseLabels, choice: &'a ReleaseChoice) -> Self {
+    fn of(labels: &'a ReleaseLabels, choice: &'a ReleaseChoice) -> Self {
         let release = choice.release.as_deref();
         let more = match choice.from {
             ReleaseSource::Koji => release.map(Candidates::counting),
@@ -147,7 +144,7 @@ impl<'a> ReservationCandidates<'a> {
     ///
     /// # Errors
     /// `release.bad_nvr`; `release.not_countable`.
-    pub fn next(&mut self) -> Result<Option<Nvr>, Failure> {
+    fn following(&mut self) -> Result<Option<Nvr>, Failure> {
         let Some(first) = self.release else { return Ok(None) };
         if self.tried >= MAX_TRIES || (self.tried > 0 && self.more.is_none()) {
             return Ok(None);
@@ -170,7 +167,8 @@ fn is_taken(failure: &Failure) -> bool {
 }
 
 fn taken(nvr: &Nvr, failure: Failure) -> Failure {
-    let message = format!("Koji has {nvr} already, and its release was not Koji's to choose: {}", failure.message);
+    let message =
+        format!("Koji has {nvr} already, and its release was not Koji's to choose: {}", failure.message);
     let mut taken = Failure::new(FailureClass::User, TAKEN[0], message)
         .with_advice("give another release, or none so that Koji chooses the next one");
     taken.causes = failure.causes;
@@ -180,7 +178,9 @@ fn taken(nvr: &Nvr, failure: Failure) -> Failure {
 fn none_free(labels: &ReleaseLabels) -> Failure {
     let name = labels.component.as_deref().unwrap_or_default();
     let version = labels.version.as_deref().unwrap_or_default();
-    let message = format!("{MAX_TRIES} releases of {name}-{version} were tried, and somebody has reserved each of them");
+    let message = format!(
+        "{MAX_TRIES} releases of {name}-{version} were tried, and somebody has reserved each of them"
+    );
     Failure::new(FailureClass::Source, "release.none_free", message)
         .with_advice("set a release that is free in the Dockerfile or in the request")
 }

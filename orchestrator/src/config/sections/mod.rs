@@ -7,6 +7,8 @@ mod parts;
 mod service;
 
 pub use image::{Artifacts, Labels, Policy, Publication, Repositories};
-pub use outside::{Composes, Git, ImageArchive, KojiSetting, Mail, OpenShift, SigningIntent, UnrecordedBuilds};
+pub use outside::{
+    Composes, Git, ImageArchive, KojiSetting, Mail, OpenShift, SigningIntent, UnrecordedBuilds,
+};
 pub use parts::{PlatformSetting, Pool, RegistrySetting};
 pub use service::{Builds, LocalWorkers, Service, State, Tls, Workers};
