@@ -22,7 +22,6 @@ use common::{
     work::Descriptor,
 };
 
-pub(super) use prepare_upload::WorkerFiles;
 pub use prepare_upload::{PrepareKojiUpload, PreparedUpload, UPLOAD_TICKET};
 pub use record_build::{RecordBuild, RecordedBuild};
 pub use refund::RefundBuild;
