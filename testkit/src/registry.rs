@@ -6,7 +6,7 @@ pub(crate) mod answer;
 mod content;
 mod fault;
 mod store;
-mod wire;
+pub(crate) mod wire;
 
 use std::{
     collections::HashMap,

@@ -25,6 +25,23 @@ pub struct Context<'a> {
     pub user: Option<u64>,
     /// The time in epoch seconds.
     pub now: f64,
+    /// What is known of the caller from the connection.
+    pub connection: &'a Connection,
+}
+
+/// What the connection of a call says about the caller.
+#[derive(Debug, Clone, Default)]
+pub struct Connection {
+    /// Whether the call came to the address for logins, `/kojihub/ssllogin`.
+    pub login_address: bool,
+    /// Common name of the client's certificate.
+    pub certificate: Option<String>,
+    /// Whole subject of the client's certificate. Example: `CN=osbs,O=Koji Test`.
+    pub subject: Option<String>,
+    /// Kerberos principal of a login by GSSAPI. Example: `osbs@EXAMPLE.TEST`.
+    pub principal: Option<String>,
+    /// The session that a login names in its headers, expired or not.
+    pub named_session: Option<u64>,
 }
 
 /// What a method is: it answers a call or refuses it.

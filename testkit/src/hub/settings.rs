@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::authority::ClientCertificates;
+
 /// Settings of a hub.
 #[derive(Debug, Clone)]
 pub struct HubSettings {
@@ -17,7 +19,13 @@ pub struct HubSettings {
     pub login_creates_user: bool,
     /// Largest request in bytes that is no upload.
     pub max_request: usize,
-    /// Names in certificates that may log others in (`ProxyDNs`, common name only).
+    /// What the server does about certificates of clients, when it speaks TLS.
+    pub client_certificates: ClientCertificates,
+    /// With it, logins need a header `Authorization: Negotiate`. Whoever sends one
+    /// is this principal, or the one that its token spells out in base64.
+    pub gssapi_principal: Option<String>,
+    /// Who may log others in: common names in certificates (`ProxyDNs`) and
+    /// principals (`ProxyPrincipals`).
     pub proxy_users: Vec<String>,
     /// How long a task takes that the hub ends by itself.
     pub task_time: Duration,
@@ -25,6 +33,12 @@ pub struct HubSettings {
     pub recycles_builds: bool,
     /// Packages whose import the policy refuses.
     pub refused_packages: Vec<String>,
+    /// Whether a reservation keeps `source` and `extra` of its data with the build,
+    /// as hubs do.
+    pub keeps_reservation_extra: bool,
+    /// Name of an output that cannot be moved into the directory of its build: the
+    /// import fails half-way, and what had been moved is lost.
+    pub fails_at_output: Option<String>,
 }
 
 impl Default for HubSettings {
@@ -35,10 +49,21 @@ impl Default for HubSettings {
             url_sessions: true,
             login_creates_user: true,
             max_request: 4_194_304,
+            client_certificates: ClientCertificates::default(),
+            gssapi_principal: None,
             proxy_users: Vec::new(),
             task_time: Duration::from_millis(50),
             recycles_builds: true,
             refused_packages: Vec::new(),
+            keeps_reservation_extra: true,
+            fails_at_output: None,
         }
+    }
+}
+
+impl HubSettings {
+    /// A hub of the time before 1.31: sessions in the address, no version header.
+    pub fn old() -> Self {
+        Self { version: None, header_sessions: false, recycles_builds: false, ..Self::default() }
     }
 }

@@ -17,6 +17,8 @@ pub struct State {
     pub last_id: u64,
     /// The last event.
     pub last_event: u64,
+    /// When it was, in epoch seconds.
+    pub last_event_time: f64,
     /// Users by number.
     pub users: BTreeMap<u64, User>,
     /// Content generators: name and the numbers of the users that may use it.
@@ -117,6 +119,10 @@ pub struct Repository {
     pub tag: u64,
     /// State: 0 init, 1 ready, 2 expired, 3 deleted, 4 problem.
     pub state: u8,
+    /// The event of its creation.
+    pub event: u64,
+    /// When it was made, in epoch seconds.
+    pub created: f64,
 }
 
 /// States of builds, by Koji's numbers.
@@ -233,10 +239,16 @@ pub struct Task {
     pub state: u8,
     /// Number of its owner.
     pub owner: u64,
+    /// Number of its channel. Example: 1, `default`.
+    pub channel: u64,
+    /// Priority; lower numbers come sooner.
+    pub priority: i64,
     /// Result of a closed task, fault of a failed one.
     pub result: Result<Json, (i64, String)>,
     /// When it was made.
     pub created: f64,
+    /// When a host began with it.
+    pub started: Option<f64>,
     /// When it ends by itself; `None` for one that nobody ends.
     pub ends_at: Option<f64>,
     /// When it ended.
@@ -278,6 +290,7 @@ impl State {
     /// A new event.
     pub fn next_event(&mut self) -> u64 {
         self.last_event += 1;
+        self.last_event_time = super::engine::now();
         self.last_event
     }
 

@@ -21,15 +21,16 @@ use tokio::{
 
 /// Cuts one connection.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scissors(Arc<AtomicBool>);
+pub(crate) struct Scissors(Arc<AtomicBool>);
 
 impl Scissors {
     /// Nothing is written to the connection any more: what is answered now is lost.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    fn check(&self) -> io::Result<()> {
+    /// Whether the connection has been cut.
+    pub(crate) fn check(&self) -> io::Result<()> {
         if self.0.load(Ordering::Acquire) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 }
