@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # A stand-in Koji hub on loopback: koji-hub-sim, plain HTTP, furnished by examples/koji/hub.yaml, its builds and files
-# under target/machine. Beside them is koji.conf, with which the official command line logs in as "osbs":
-#   $(testkit/machine/koji-client.sh) --config target/machine/koji-hub-default/koji.conf hello
+# under target/machine. Beside them is koji.conf, with which the official command line finds it:
+#   koji=$(testkit/machine/koji-client.sh) config=$(testkit/machine/koji-hub.sh config)
+#   "$koji" --config "$config" list-tagged f44-container-candidate
+#   "$koji" --config "$config" --user osbs --password "$(cat examples/koji/osbs-password)" hello
 # The programs must have been built (cargo build --workspace --bins).
 # usage: koji-hub.sh start [NAME [PORT]]   prints its address, http://127.0.0.1:PORT/kojihub; no PORT: one that is free
 #        koji-hub.sh stop [NAME]           stops it; what it knows stays
@@ -51,9 +53,6 @@ start() {
 [koji]
 server = $address
 topurl = ${address%/kojihub}/kojifiles
-authtype = password
-user = osbs
-password = $(<"$ROOT/examples/koji/osbs-password")
 CONFIG
     echo "$address" >"$DATA/address"
     say "koji: $NAME started at $address; stop it with testkit/machine/koji-hub.sh stop ${NAME#koji-hub-}"
