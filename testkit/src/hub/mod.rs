@@ -3,9 +3,11 @@
 //!
 //! A request comes in through `connection` and `http`; `engine` finds out whose it
 //! is (`credentials`), carries it out (`methods`, on a copy of `state`) and keeps
-//! what it changed (`store`). `tasks` says how tasks end. Uploads go past the methods (`raw_upload`), files go
+//! what it changed (`store`). `tasks` says how tasks end.
+//! Uploads go past the methods (`raw_upload`), files go
 //! out through `files`. `faults` are what tests order, over `admin` from outside
-//! the process. `server` is the hub as tests start it, `cli` as people do.
+//! the process. `server` is the hub as tests start it, `cli` as people do;
+//! `examples` are builds to import.
 
 mod admin;
 pub mod authority;
@@ -14,6 +16,7 @@ mod connection;
 pub mod context;
 mod credentials;
 mod engine;
+pub mod examples;
 pub mod faults;
 mod files;
 mod furnish;

@@ -47,8 +47,6 @@ pub struct State {
     pub tasks: BTreeMap<u64, Task>,
     /// Login sessions by number.
     pub sessions: BTreeMap<u64, LoginSession>,
-    /// Owners of upload directories: the user's number by directory.
-    pub upload_owners: BTreeMap<String, u64>,
 }
 
 /// A user.

@@ -53,6 +53,7 @@ fn mask(value: &mut Value) {
         Value::Struct(members) => {
             for (name, member) in members {
                 let volatile = VOLATILE.contains(&name.as_str())
+                    || name == "ts"
                     || ["_time", "_ts", "_id"].iter().any(|end| name.ends_with(end));
                 if volatile {
                     *member = Value::from(member.kind());
@@ -137,6 +138,7 @@ fn furnish(state: &mut State) {
         state.users.insert(id, user);
         state.add_session(LoginSession::new(id, 2, 1_795_420_720.318));
     }
+    state.packages.insert("docker-hello-world".to_owned(), 1);
     let build = state.add_tag("f99-build");
     state.tags.get_mut(&build).unwrap().arches = Some("x86_64 aarch64 ppc64le s390x".to_owned());
     let (f99, candidate) = (state.add_tag("f99"), state.add_tag("f99-candidate"));

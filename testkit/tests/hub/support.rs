@@ -5,21 +5,21 @@ use reqwest::{Client, Response};
 use testkit::hub::KojiHub;
 
 /// A client with a session or without.
-pub struct Caller {
-    pub url: String,
-    pub http: Client,
-    pub session: Option<(i64, String)>,
+pub(crate) struct Caller {
+    pub(crate) url: String,
+    pub(crate) http: Client,
+    pub(crate) session: Option<(i64, String)>,
     /// Number of the next call.
-    pub number: u64,
+    pub(crate) number: u64,
 }
 
 impl Caller {
-    pub fn anonymous(url: &str) -> Self {
+    pub(crate) fn anonymous(url: &str) -> Self {
         let http = Client::builder().no_proxy().build().unwrap();
         Self { url: url.to_owned(), http, session: None, number: 0 }
     }
 
-    pub async fn login(url: &str, user: &str, password: &str) -> Self {
+    pub(crate) async fn login(url: &str, user: &str, password: &str) -> Self {
         let mut caller = Self::anonymous(url);
         let answer = caller.call("login", Arguments::none().with(user).with(password)).await;
         caller.take(&answer.unwrap());
@@ -27,7 +27,7 @@ impl Caller {
     }
 
     /// Takes the session of a login's answer.
-    pub fn take(&mut self, answer: &Value) {
+    pub(crate) fn take(&mut self, answer: &Value) {
         let id = answer.get("session-id").and_then(Value::as_i64).unwrap();
         let key = answer.get("session-key").and_then(Value::as_str).unwrap().to_owned();
         self.session = Some((id, key));
@@ -35,20 +35,20 @@ impl Caller {
     }
 
     /// A call with the next number.
-    pub async fn call(&mut self, method: &str, arguments: Arguments) -> Answer {
+    pub(crate) async fn call(&mut self, method: &str, arguments: Arguments) -> Answer {
         self.number += 1;
         self.again(method, arguments).await.expect("an answer")
     }
 
     /// A call with the number of the last one; `None` if there was no answer.
-    pub async fn again(&self, method: &str, arguments: Arguments) -> Option<Answer> {
+    pub(crate) async fn again(&self, method: &str, arguments: Arguments) -> Option<Answer> {
         let document = Call::new(method, arguments).to_xml().unwrap();
         let request = self.http.post(&self.url).header("Content-Type", "text/xml").body(document);
         read(self.sign(request).send().await.ok()?).await
     }
 
     /// Uploads a part of a file.
-    pub async fn upload(&mut self, query: &str, body: impl Into<reqwest::Body>) -> Option<Answer> {
+    pub(crate) async fn upload(&mut self, query: &str, body: impl Into<reqwest::Body>) -> Option<Answer> {
         self.number += 1;
         let request = self.http.post(format!("{}?{query}", self.url));
         let request = request.header("Content-Type", "application/octet-stream").body(body);
@@ -73,14 +73,14 @@ async fn read(response: Response) -> Option<Answer> {
 
 /// Code and text of a fault.
 #[track_caller]
-pub fn fault(answer: Answer) -> (i64, String) {
+pub(crate) fn fault(answer: Answer) -> (i64, String) {
     let fault = answer.expect_err("a fault");
     (fault.code, fault.text)
 }
 
 /// A hub with a user `osbs` who may use a content generator, a user `alice`, and
 /// an administrator.
-pub fn furnish(hub: &KojiHub) {
+pub(crate) fn furnish(hub: &KojiHub) {
     hub.with_user("admin", "admin-pw").unwrap();
     hub.permit("admin", "admin").unwrap();
     hub.with_user("osbs", "osbs-pw").unwrap();
@@ -95,7 +95,7 @@ pub fn furnish(hub: &KojiHub) {
 }
 
 /// A hub as [`furnish`] leaves it, and `osbs` logged in.
-pub async fn start() -> (KojiHub, Caller) {
+pub(crate) async fn start() -> (KojiHub, Caller) {
     let hub = KojiHub::start().await.unwrap();
     furnish(&hub);
     let caller = Caller::login(&hub.url(), "osbs", "osbs-pw").await;
@@ -103,7 +103,7 @@ pub async fn start() -> (KojiHub, Caller) {
 }
 
 /// Arguments of a reservation.
-pub fn reservation(release: &str) -> Arguments {
+pub(crate) fn reservation(release: &str) -> Arguments {
     let member = |(name, value): (&str, &str)| (name.to_owned(), Value::from(value));
     let data = [("name", "docker-hello-world"), ("version", "1.0"), ("release", release)].map(member);
     Arguments::none().with("atomic-reactor").with(Value::Struct(data.into()))

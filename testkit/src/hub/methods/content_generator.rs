@@ -14,6 +14,10 @@ mod files;
 mod import;
 mod metadata;
 pub(super) mod paths;
+#[cfg(test)]
+mod rejections;
+#[cfg(test)]
+mod tests;
 
 use koji_bridge::xmlrpc::{Arguments, Fault, Value};
 

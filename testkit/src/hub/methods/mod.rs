@@ -8,14 +8,19 @@
 mod archive_types;
 mod archives;
 pub mod arguments;
+#[cfg(test)]
+mod bench;
 mod builds;
 mod content_generator;
+mod elsewhere;
 mod login;
 mod new_build;
 mod packages;
 mod python;
 mod query_options;
 mod record;
+#[cfg(test)]
+mod recorded;
 mod releases;
 mod reservation;
 mod search;
@@ -62,6 +67,7 @@ const TABLES: &[&[Entry]] = &[
     submissions::ENTRIES,
     tagged::ENTRIES,
     packages::ENTRIES,
+    elsewhere::ENTRIES,
 ];
 
 /// Whether a method changes the database.

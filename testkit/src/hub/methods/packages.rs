@@ -5,13 +5,14 @@ use koji_bridge::xmlrpc::{Arguments, Fault, Value};
 use super::{
     Entry,
     arguments::{flag, given, text, wrong_type},
+    query_options,
     record::{number, record},
     tagging::inheritance,
     tags, users,
 };
 use crate::hub::{
     context::{Context, fault},
-    state::{PackageEntry, State},
+    state::{PackageEntry, State, Tag},
 };
 
 /// The methods of this topic.
@@ -115,24 +116,41 @@ fn check(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Faul
     Ok(Value::Bool(entry(context.state, tag, package).is_some_and(|(_, entry)| !entry.blocked)))
 }
 
-/// The packages of a tag, or all that there are.
+/// The packages in the lists of a tag or of a user, or all that there are.
 fn list(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Fault> {
     let state = &*context.state;
-    let Some(which) = given(arguments, "tagID") else {
-        let all = state.packages.iter().map(|(name, id)| {
-            record([("package_id", number(*id)), ("package_name", Value::from(name.as_str()))])
-        });
-        return Ok(Value::Array(all.collect()));
-    };
-    let tag = tags::find_entry(state, which)?;
     let only = given(arguments, "pkgID").map(|package| find(state, package));
-    let inherited = flag(arguments, "inherited");
-    let found = state.packages.values().filter(|id| only.is_none_or(|only| only == Some(**id)));
-    let entries = found.filter_map(|id| {
-        let (from, entry) = entry(state, tag, *id).filter(|(from, _)| inherited || *from == tag)?;
-        Some(described(state, from, *id, entry))
-    });
-    Ok(Value::Array(entries.collect()))
+    let found = || state.packages.values().filter(|id| only.is_none_or(|only| only == Some(**id)));
+    let user = given(arguments, "userID").map(|who| users::find_strictly(context, who)).transpose()?;
+    let owned = |entry: &PackageEntry| user.is_none_or(|user| user == entry.owner);
+    let rows = match given(arguments, "tagID") {
+        Some(which) => {
+            let tag = tags::find_entry(state, which)?;
+            let inherited = flag(arguments, "inherited");
+            let row = |id: &u64| {
+                let (from, entry) = entry(state, tag, *id).filter(|(from, _)| inherited || *from == tag)?;
+                owned(entry).then(|| described(state, from, *id, entry))
+            };
+            found().filter_map(row).collect()
+        }
+        None if user.is_some() => {
+            let of_tag = |(tag, entries): (&u64, &Tag)| {
+                let row = |id: &u64| {
+                    let entry = entries.packages.get(id).filter(|entry| owned(entry))?;
+                    Some(described(state, *tag, *id, entry))
+                };
+                found().filter_map(row).collect::<Vec<_>>()
+            };
+            state.tags.iter().flat_map(of_tag).collect()
+        }
+        None => {
+            let row = |id: &u64| {
+                record([("package_id", number(*id)), ("package_name", Value::from(name(state, *id)))])
+            };
+            found().map(row).collect()
+        }
+    };
+    query_options::apply(rows, arguments)
 }
 
 /// Only some may change lists.

@@ -100,3 +100,6 @@ fn refund_build(context: &mut Context<'_>, arguments: &Arguments) -> Result<Valu
     build.token = None;
     Ok(Value::Nil)
 }
+
+#[cfg(test)]
+mod tests;

@@ -227,3 +227,6 @@ fn untag_build(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value
     take_away(context.state, tag, id, strict)?;
     Ok(Value::Nil)
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,7 +93,7 @@ pub(super) fn store(
     let generator_id = state.content_generators.get(generator).map(|generator| generator.id);
     let mut numbers = BuildrootNumbers(Vec::new());
     for buildroot in buildroots.0 {
-        let number = state.next_id();
+        let number = state.buildroots.last_key_value().map_or(1, |(last, _)| last + 1);
         if buildroot.container_type.is_null() || buildroot.container_arch.is_null() {
             return Err(fault::uncaught(
                 "psycopg2.errors.CheckViolation",

@@ -146,7 +146,7 @@ fn import_one(
         }
         Kind::Archive { build_type, details } => {
             let archive = row(id, build, output, base, build_type, details, buildroots)?;
-            let number = context.state.next_id();
+            let number = context.state.archives.last_key_value().map_or(1, |(last, _)| last + 1);
             context.state.archives.insert(number, archive);
             if output.metadata_only {
                 return Ok(());
