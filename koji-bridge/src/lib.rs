@@ -6,8 +6,11 @@
 //! `UNIMPLEMENTED`.
 
 pub mod arguments;
+pub mod login;
 pub mod metadata;
 pub mod serve;
 pub mod service;
+pub mod session;
 pub mod settings;
+mod transport;
 pub mod xmlrpc;

@@ -26,7 +26,7 @@ use crate::{
 
 mod planning;
 
-pub use planning::{BuildStamp, LayoutRoot, Narrator, PlanServices, Reach};
+pub use planning::{BuildStamp, LayoutRoot, Narrator, PlanServices, Reach, Vault};
 
 /// What all builds share.
 pub struct Services {
@@ -74,6 +74,7 @@ impl BuildServices {
             layout_root: shared.layout_root.clone(),
             reach: Reach::Everything,
             narrator: Arc::new(narrator),
+            vault: Vault::of(shared.store.clone(), stamp.build.clone()),
             shutdown: shared.shutdown.clone(),
         };
         Self { shared, stamp, planning }

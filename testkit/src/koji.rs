@@ -2,8 +2,10 @@
 //! `KojiBridgeService` from what a test has told it.
 //!
 //! It is the bridge's side of the contract and no hub: what planning asks is
-//! answered, reservations, uploads, imports and tagging are `UNIMPLEMENTED`.
+//! answered; reservations, uploads, imports and tags are kept in memory, and a
+//! repeated call does nothing twice.
 
+mod recording;
 mod serve;
 
 use std::{
@@ -29,8 +31,11 @@ pub enum Effect {
     Silence,
     /// The answer comes that much later.
     Late(Duration),
-    /// A download breaks off after so many bytes; other calls are answered.
+    /// A download breaks off after so many bytes, an upload after so many; other
+    /// calls are answered.
     Cut(usize),
+    /// The call is carried out, and then fails with this code and message.
+    Lost(Code, &'static str),
 }
 
 /// A bridge in memory. It stops when this is dropped.
@@ -59,6 +64,8 @@ struct State {
     repositories: HashMap<String, (u64, String)>,
     tasks: BTreeMap<u64, Task>,
     keys: HashMap<String, u64>,
+    recorded: recording::Recorded,
+    owners: HashMap<u64, String>,
     faults: Vec<(String, usize, Effect)>,
     calls: Vec<String>,
 }
@@ -83,6 +90,8 @@ impl Default for State {
             repositories: HashMap::new(),
             tasks: BTreeMap::new(),
             keys: HashMap::new(),
+            recorded: recording::Recorded::default(),
+            owners: HashMap::new(),
             faults: Vec::new(),
             calls: Vec::new(),
         }
@@ -199,6 +208,49 @@ impl InMemoryBridge {
     /// Adds a running task.
     pub fn add_task(&self, task: u64) {
         self.inner.state().tasks.insert(task, Task::new(None));
+    }
+
+    /// Adds a running task that somebody has submitted.
+    pub fn add_task_of(&self, task: u64, owner: &str) {
+        self.add_task(task);
+        self.inner.state().owners.insert(task, owner.to_owned());
+    }
+
+    /// Lets so many tasks that tag builds fail.
+    pub fn fail_tags(&self, times: usize) {
+        self.inner.state().recorded.failing_tags = times;
+    }
+
+    /// All builds, in the order of their numbers.
+    pub fn builds(&self) -> Vec<KojiBuild> {
+        let mut builds = self.inner.state().builds.clone();
+        builds.sort_by_key(|build| build.id);
+        builds
+    }
+
+    /// Forgets all builds.
+    pub fn forget_builds(&self) {
+        self.inner.state().builds.clear();
+    }
+
+    /// The tags of a build.
+    pub fn tags(&self, build: u64) -> Vec<String> {
+        self.inner.state().recorded.tags.get(&build).into_iter().flatten().cloned().collect()
+    }
+
+    /// The document that a build was imported with.
+    pub fn imported(&self, build: u64) -> Option<serde_json::Value> {
+        self.inner.state().document(build)
+    }
+
+    /// How many imports were carried out.
+    pub fn imports(&self) -> usize {
+        self.inner.state().recorded.imports
+    }
+
+    /// A file that was uploaded and not imported yet.
+    pub fn uploaded(&self, directory: &str, name: &str) -> Option<Vec<u8>> {
+        self.inner.state().recorded.files.get(&(directory.to_owned(), name.to_owned())).cloned()
     }
 
     /// Changes a task's state; `reason` is why it failed.

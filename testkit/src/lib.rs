@@ -5,6 +5,7 @@
 pub mod git;
 pub mod hub;
 pub mod koji;
+pub mod mail;
 pub mod odcs;
 pub mod registry;
 pub mod web;

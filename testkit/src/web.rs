@@ -21,6 +21,9 @@ use url::Url;
 use crate::registry::answer::{cut, status_answer};
 pub use crate::registry::{Effect, Fault, RecordedRequest};
 
+/// Largest body of a request that is kept, in bytes; of a larger one nothing is.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
 /// A web server in memory. It stops when this is dropped.
 #[derive(Debug)]
 pub struct WebServer {
@@ -35,6 +38,7 @@ struct Content {
     redirects: HashMap<String, String>,
     faults: Vec<Fault>,
     requests: Vec<RecordedRequest>,
+    bodies: Vec<Bytes>,
     trickle: Option<Duration>,
 }
 
@@ -103,6 +107,11 @@ impl WebServer {
         lock(&self.inner).requests.clone()
     }
 
+    /// The bodies of all requests so far, in the same order.
+    pub fn bodies(&self) -> Vec<Bytes> {
+        lock(&self.inner).bodies.clone()
+    }
+
     /// Number of requests whose path contains a text.
     pub fn count(&self, path: &str) -> usize {
         lock(&self.inner).requests.iter().filter(|request| request.path.contains(path)).count()
@@ -110,7 +119,8 @@ impl WebServer {
 }
 
 async fn handle(State(inner): State<Arc<Mutex<Content>>>, request: Request) -> Response {
-    let (parts, _) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, MAX_BODY).await.unwrap_or_default();
     let path = parts.uri.path().to_owned();
     let (effect, right, trickle) = {
         let mut content = lock(&inner);
@@ -120,6 +130,7 @@ async fn handle(State(inner): State<Arc<Mutex<Content>>>, request: Request) -> R
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers.clone(),
         });
+        content.bodies.push(body);
         let effect = Fault::strike(&mut content.faults, &parts.method, &path);
         let right = match (content.redirects.get(&path), content.files.get(&path)) {
             (Some(to), _) => status_answer(302, &[("location", to.clone())], ""),

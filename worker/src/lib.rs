@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod engine;
 mod holdings;
+mod inventory;
 mod koji;
 mod logs;
 mod parent;

@@ -174,15 +174,6 @@ pub struct KojiOrigin {
     pub source: String,
 }
 
-/// A user of Koji.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KojiUser {
-    /// Name. Example: `osbs`.
-    pub name: String,
-    /// Kerberos principals. Example: `osbs@EXAMPLE.ORG`.
-    pub principals: Vec<String>,
-}
-
 /// What a bridge needs to be told to reserve a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReservationRequest {
@@ -318,4 +309,27 @@ pub struct TaskOutput {
     pub size: u64,
     /// Volume that it is on; empty for the default one.
     pub volume: String,
+}
+
+/// Somebody with an account at the hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiUser {
+    /// The name of the account. Example: `mara`.
+    pub name: String,
+    /// Its Kerberos principals, in the hub's order; may be empty. Example:
+    /// `mara@EXAMPLE.ORG`.
+    #[serde(default)]
+    pub principals: Vec<String>,
+}
+
+/// Who has to do with a build, as far as Koji knows them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KojiPeople {
+    /// Owner of the task that asked for the build; `None` without a task.
+    #[serde(default)]
+    pub task_owner: Option<KojiUser>,
+    /// Owners of the package in all tags of the build in Koji; empty for a build
+    /// that Koji does not know.
+    #[serde(default)]
+    pub package_owners: Vec<KojiUser>,
 }

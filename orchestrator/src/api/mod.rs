@@ -4,6 +4,7 @@ mod access;
 mod attach;
 mod build_service;
 mod check;
+mod koji_relay;
 mod plans;
 mod streams;
 mod uploads;
@@ -11,6 +12,7 @@ mod worker_service;
 
 pub use access::Access;
 pub use build_service::BuildApi;
+pub use koji_relay::KojiRelay;
 pub use worker_service::{ConnectionSettings, WorkerApi};
 
 use proto::convert::failure_status;

@@ -9,14 +9,17 @@ use std::{
 use common::service::{MAX_MESSAGE_BYTES, Server, ServiceAddress, Shutdown, TlsFiles};
 use proto::{
     DESCRIPTORS,
-    v1::{build_service_server::BuildServiceServer, worker_service_server::WorkerServiceServer},
+    v1::{
+        build_service_server::BuildServiceServer, koji_bridge_service_server::KojiBridgeServiceServer,
+        worker_service_server::WorkerServiceServer,
+    },
 };
 use registry_client::{Client, HostSettings, RegistrySettings};
 use tonic::service::Routes;
 
 use super::{AppError, SERVICE_NAMES};
 use crate::{
-    api::{Access, BuildApi, ConnectionSettings, WorkerApi},
+    api::{Access, BuildApi, ConnectionSettings, KojiRelay, WorkerApi},
     config::Site,
     launch::{Launcher, LocalWorkers},
     outside::{Http, HttpError, Koji, Outside},
@@ -43,10 +46,12 @@ pub(super) fn server(
         log_window: site.workers.log_window.bytes(),
     };
     let builds = BuildApi::new(services.clone(), supervisor.clone(), access.clone(), shutdown.clone());
+    let relay = KojiRelay::new(services.clone(), access.clone(), shutdown.clone());
     let workers = WorkerApi::new(services.clone(), access, shutdown.clone(), connections);
     let routes = Routes::default()
         .add_service(BuildServiceServer::new(builds).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(WorkerServiceServer::new(workers).max_decoding_message_size(MAX_MESSAGE_BYTES));
+        .add_service(WorkerServiceServer::new(workers).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(KojiBridgeServiceServer::new(relay).max_decoding_message_size(MAX_MESSAGE_BYTES));
     let mut server = Server::new(routes, SERVICE_NAMES, DESCRIPTORS);
     server.reflection = site.service.reflection;
     server.grace = site.service.shutdown_grace.duration();

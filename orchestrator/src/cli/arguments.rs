@@ -154,6 +154,9 @@ pub(crate) struct RequestArguments {
     /// OpenShift image stream that follows the image.
     #[arg(long, value_name = "NAME")]
     pub(crate) image_stream: Option<String>,
+    /// File with a JSON object that Koji keeps with the build.
+    #[arg(long, value_name = "FILE", value_parser = user_data)]
+    pub(crate) user_data: Option<UserData>,
     /// Value for an ARG of the Dockerfile. May be given several times.
     #[arg(long = "build-arg", value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) build_args: Vec<(String, String)>,
@@ -205,6 +208,7 @@ impl RequestArguments {
             ("--rebuild", self.rebuild),
             ("--triggered-by", self.triggered_by.is_some()),
             ("--image-stream", self.image_stream.is_some()),
+            ("--user-data", self.user_data.is_some()),
             ("--build-arg", !self.build_args.is_empty()),
             ("--label", !self.labels.is_empty()),
             ("--memory", self.memory.is_some()),
@@ -221,7 +225,7 @@ impl RequestArguments {
 const WHAT: &str = "what to build";
 
 /// Flags that a captured pod speaks for.
-const WHAT_TO_BUILD: [&str; 21] = [
+const WHAT_TO_BUILD: [&str; 22] = [
     "uri",
     "reference",
     "component",
@@ -241,9 +245,27 @@ const WHAT_TO_BUILD: [&str; 21] = [
     "rebuild",
     "triggered_by",
     "image_stream",
+    "user_data",
     "build_args",
     "labels",
 ];
+
+/// Data of the caller's own.
+pub(crate) type UserData = serde_json::Map<String, serde_json::Value>;
+
+/// Most bytes of such data.
+const MAX_USER_DATA: u64 = 64 * 1024;
+
+fn user_data(path: &str) -> Result<UserData, String> {
+    use std::io::Read as _;
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    let read = file.take(MAX_USER_DATA + 1).read_to_string(&mut text);
+    match read.map_err(|error| error.to_string())? as u64 {
+        0..=MAX_USER_DATA => serde_json::from_str(&text).map_err(|error| format!("no JSON object: {error}")),
+        _ => Err(format!("it has more than {MAX_USER_DATA} bytes")),
+    }
+}
 
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -211,6 +211,7 @@ fn origins(asked: &Asked, arguments: &RequestArguments) -> BTreeMap<String, Stri
             ("rebuild", request.rebuild),
             ("triggered_by", request.triggered_by.is_some()),
             ("image_stream", request.image_stream.is_some()),
+            ("user_data", request.user_data.is_some()),
         ] {
             note(field, given, &format!("flag --{}", field.replace('_', "-")));
         }

@@ -190,6 +190,7 @@ pub(crate) fn from_flags(arguments: &RequestArguments, caller: &str, here: Optio
         rebuild: arguments.rebuild,
         triggered_by: arguments.triggered_by.clone(),
         image_stream: arguments.image_stream.clone(),
+        user_data: arguments.user_data.clone(),
         allow_local_parents: arguments.allow_local_parents,
         build_args: arguments.build_args.iter().cloned().collect(),
         labels: arguments.labels.iter().cloned().collect(),

@@ -136,6 +136,8 @@ pub enum Problem {
     UnknownSigningIntent,
     /// A pattern is none.
     BadPattern,
+    /// A mail address is none.
+    BadMailAddress,
     /// A registry's name is none.
     BadRegistry,
     /// A list or map has more entries than any site needs.
@@ -160,6 +162,7 @@ impl Problem {
         Self::EqualLabels,
         Self::UnknownSigningIntent,
         Self::BadPattern,
+        Self::BadMailAddress,
         Self::BadRegistry,
         Self::TooMany,
         Self::File,
@@ -181,6 +184,7 @@ impl Problem {
             Self::EqualLabels => "config.equal_labels",
             Self::UnknownSigningIntent => "config.unknown_signing_intent",
             Self::BadPattern => "config.bad_pattern",
+            Self::BadMailAddress => "config.bad_mail_address",
             Self::BadRegistry => "config.bad_registry",
             Self::TooMany => "config.too_many",
             Self::File => "config.file",
@@ -205,6 +209,7 @@ impl Problem {
             Self::EqualLabels => "name at least two different labels in the group, or remove it",
             Self::UnknownSigningIntent => "name one of composes.signing_intents",
             Self::BadPattern => "use '*' for any characters and '?' for one; close brackets",
+            Self::BadMailAddress => "write NAME@DOMAIN in plain letters, without a display name",
             Self::BadRegistry => "write host[:port] without a scheme",
             Self::TooMany => "take away what is not needed; a program may have written this",
             Self::File => {

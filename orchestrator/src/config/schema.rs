@@ -13,8 +13,8 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    Period, PlatformSetting, Pool, RegistrySetting, SigningIntent, Site, Size, UnrecordedBuilds,
-    layers::Section as _, legacy, site::Settings,
+    Ending, ImageArchive, MailEncryption, Period, PlatformSetting, Pool, RegistrySetting, SigningIntent, Site, Size,
+    UnrecordedBuilds, Webhook, layers::Section as _, legacy, site::Settings,
 };
 
 /// A type of a setting, as JSON Schema.
@@ -45,7 +45,9 @@ described! {
     Size = {"type": ["string", "integer"]},
     ManifestFormat = {"enum": ["oci", "docker"]},
     FailurePolicy = {"enum": ["finish_others", "stop_others"]},
+    ImageArchive = {"enum": ["image", "reference"]},
     UnrecordedBuilds = {"enum": ["refuse", "allow"]},
+    MailEncryption = {"enum": ["none", "starttls", "tls"]},
 }
 
 macro_rules! described_by_its_derive {
@@ -58,7 +60,7 @@ macro_rules! described_by_its_derive {
     };
 }
 
-described_by_its_derive!(PlatformSetting, Pool, RegistrySetting, SigningIntent);
+described_by_its_derive!(Ending, PlatformSetting, Pool, RegistrySetting, SigningIntent, Webhook);
 
 impl<T: Described> Described for Option<T> {
     fn described(generator: &mut SchemaGenerator) -> Value {

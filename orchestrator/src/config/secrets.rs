@@ -27,6 +27,7 @@ const FILES: &[(&str, PathOf)] = &[
     ("git.credentials_file", |site| site.git.credentials_file.as_deref()),
     ("git.ssh_key_file", |site| site.git.ssh_key_file.as_deref()),
     ("workers.local.registry_config", |site| site.workers.local.registry_config.as_deref()),
+    ("mail.password_file", |site| site.mail.password_file.as_deref()),
     ("openshift.token_file", |site| site.openshift.token_file.as_deref()),
 ];
 
@@ -43,6 +44,9 @@ pub(crate) const DIRECTORIES: &[(&str, PathOf, &[&str])] = &[
 
 /// The key whose entries may name a file with credentials.
 pub(crate) const REGISTRIES: &str = "registries";
+
+/// The key whose entries may name a file with a secret to sign with.
+const WEBHOOKS: &str = "webhooks";
 
 /// A file with a secret, as far as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,6 +83,7 @@ impl Site {
     /// Whether `key` names files with secrets.
     pub fn names_secrets(key: &str) -> bool {
         key == REGISTRIES
+            || key == WEBHOOKS
             || key.strip_prefix(REGISTRIES).is_some_and(|entry| entry.starts_with('.'))
             || FILES.iter().any(|(name, _)| *name == key)
             || DIRECTORIES.iter().any(|(name, ..)| *name == key)
@@ -103,6 +108,8 @@ impl Site {
                     || key.strip_prefix("registries.").is_some_and(|host| host == registry.host.as_str())
             })
             .filter_map(|registry| registry.credentials_file.clone());
-        files.chain(in_directories).chain(of_registries).map(SecretFile::look_at).collect()
+        let of_webhooks = self.webhooks.iter().filter(|_| key == WEBHOOKS);
+        let of_webhooks = of_webhooks.filter_map(|webhook| webhook.secret_file.clone());
+        files.chain(in_directories).chain(of_registries).chain(of_webhooks).map(SecretFile::look_at).collect()
     }
 }

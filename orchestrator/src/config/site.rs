@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::config::{
     Artifacts, Builds, Composes, Git, KojiSetting, Labels, Mail, OpenShift, Origin, PlatformSetting, Policy,
-    Pool, Publication, RegistrySetting, Repositories, Retired, Service, Size, State, Workers,
+    Pool, Publication, RegistrySetting, Repositories, Retired, Service, Size, State, Webhook, Workers,
     layers::{Key, Section as _, section},
     origin::Origins,
 };
@@ -34,6 +34,8 @@ section! {
         registries: Vec<RegistrySetting> = Vec::new(),
         /// Registry of image names that have no host.
         source_registry: String = "docker.io".to_owned(),
+        /// Programs that are told how builds end, by HTTP. The list of a later file replaces an earlier one.
+        webhooks: Vec<Webhook> = Vec::new(),
     }
     sections {
         /// The gRPC service.

@@ -86,6 +86,8 @@ impl Http {
     pub fn with(settings: HttpSettings) -> Result<Self, HttpError> {
         common::service::install_crypto_provider();
         let mut builder = reqwest::Client::builder()
+            // The bridge's build of reqwest has OpenSSL, too, and would prefer it.
+            .tls_backend_rustls()
             .connect_timeout(Duration::from_secs(30).min(settings.silence))
             .read_timeout(settings.silence)
             // Redirects are followed here, where the site's list is known.
@@ -285,7 +287,7 @@ async fn content(url: &Url, mut response: Response, limit: u64) -> Result<Bytes,
 }
 
 /// What `Retry-After` asks for: seconds, or a date (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));

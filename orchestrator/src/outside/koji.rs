@@ -1,16 +1,21 @@
 //! Koji, asked through its bridge.
 //!
-//! Every question has a deadline and changes nothing; what changes something
-//! (image tasks) is in `tasks`. A hub that has no such thing is no error: the
-//! answer is `None`. Everything else that goes wrong has one of four codes:
-//! `koji.unavailable` (try later), `koji.refused` (the hub says no),
-//! `koji.not_offered` (this bridge cannot) and `koji.bad_answer`.
+//! Every question has a deadline and changes nothing; what changes something is
+//! in `tasks` (image tasks), `recording` (reservations, imports, tags) and
+//! `upload`. A hub that has no such thing is no error: the answer is `None`. A
+//! call that failed at the hub keeps the code that the bridge gave it. Everything
+//! else that goes wrong has one of four codes: `koji.unavailable` (try later),
+//! `koji.refused` (the bridge says no), `koji.not_offered` (this bridge cannot)
+//! and `koji.bad_answer`.
 
 mod error;
+mod people;
 mod reach;
+mod recording;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -28,10 +33,14 @@ use tonic::{Response, Status};
 
 pub use common::koji::{
     ImageTask, KojiArchive, KojiBridge, KojiBuild, KojiBuildState, KojiCapability, KojiChecksum,
-    KojiRepository, KojiTarget, KojiTask, KojiTaskState, TaskOutput,
+    KojiRepository, KojiTarget, KojiTask, KojiTaskState, KojiUser, Reservation, ReservationRequest, TaskOutput,
+    UploadDirectory,
 };
 pub use error::KojiError;
+pub use people::KojiTaskInfo;
 pub use reach::KojiReach;
+pub use recording::{Import, Imported, Refund, TagAnswer};
+pub use upload::{Part, Upload};
 
 /// Longest wait for one answer. A hub that is busy may take a while for a large
 /// build's files.
@@ -171,12 +180,30 @@ impl Koji {
         call: &'static str,
         ask: impl AsyncFnOnce(&mut Client) -> Result<Response<T>, Status>,
     ) -> Result<T, KojiError> {
+        self.ask_within(self.deadline, call, ask).await
+    }
+
+    /// One call with a deadline of its own.
+    async fn ask_within<T>(
+        &self,
+        deadline: Duration,
+        call: &'static str,
+        ask: impl AsyncFnOnce(&mut Client) -> Result<Response<T>, Status>,
+    ) -> Result<T, KojiError> {
         let mut client = self.client().await?;
-        match timeout(self.deadline, ask(&mut client)).await {
+        match timeout(deadline, ask(&mut client)).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(KojiError::from_status(&self.bridge, call, &status)),
-            Err(_) => Err(KojiError::Silent { bridge: self.bridge.clone(), call, after: self.deadline }),
+            Err(_) => Err(KojiError::Silent { bridge: self.bridge.clone(), call, after: deadline }),
         }
+    }
+
+    /// A client for calls that are handed on as they are.
+    ///
+    /// # Errors
+    /// The bridge's address cannot be dialled.
+    pub async fn raw_client(&self) -> Result<KojiBridgeServiceClient<Connection>, Failure> {
+        Ok(self.client().await?)
     }
 
     async fn client(&self) -> Result<Client, KojiError> {

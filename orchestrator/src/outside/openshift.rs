@@ -161,6 +161,8 @@ impl OpenShift {
             .pop_if_empty()
             .extend(["apis", "image.openshift.io", "v1", "namespaces", site.namespace.as_str()]);
         let client = reqwest::Client::builder()
+            // The bridge's build of reqwest has OpenSSL, too, and would prefer it.
+            .tls_backend_rustls()
             .connect_timeout(Duration::from_secs(30))
             .timeout(Duration::from_secs(120))
             // A token goes to the address in the configuration and nowhere else.

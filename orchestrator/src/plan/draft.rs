@@ -21,7 +21,7 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Tags, Target};
+use super::{Recording, Tags, Target};
 
 /// Name of the document in the store that holds a build's draft.
 pub const PLAN: &str = "plan";
@@ -80,6 +80,10 @@ pub struct Draft {
     pub problems: Vec<Failure>,
     /// How the build would be run.
     pub execution: Execution,
+    /// What Koji is told of it; `None` for a build that Koji does not record, and
+    /// while its name is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Recording>,
 }
 
 /// Code of the assumption that stands for digests that nobody asked for.

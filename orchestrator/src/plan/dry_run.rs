@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::Site,
     outside::Outside,
-    services::{BuildStamp, LayoutRoot, Narrator, PlanServices, Reach},
+    services::{BuildStamp, LayoutRoot, Narrator, PlanServices, Reach, Vault},
 };
 
 /// What a dry run is about.
@@ -74,6 +74,7 @@ pub async fn dry_run(what: DryRun) -> Result<Draft, Failure> {
         layout_root: what.layout_root,
         reach: if what.reach == Reach::Nothing { Reach::Nothing } else { Reach::Questions },
         narrator: what.narrator,
+        vault: Vault::none(),
         shutdown: what.cancel.clone(),
     };
     let journal = MemoryJournal::default();

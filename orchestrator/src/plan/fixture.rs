@@ -57,6 +57,7 @@ impl World {
             layout_root: LayoutRoot::Free(directory.join("layouts")),
             reach,
             narrator: told.clone(),
+            vault: crate::services::Vault::none(),
         };
         Self { services, told, journal: MemoryJournal::default() }
     }

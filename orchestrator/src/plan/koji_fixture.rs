@@ -65,6 +65,7 @@ impl Planning {
             layout_root: self.services.layout_root.clone(),
             reach: self.services.reach,
             narrator: said.clone(),
+            vault: self.services.vault.clone(),
         };
         let (bridge, state) = (self.bridge.clone(), self.state.clone());
         let (journal, cancel) = (MemoryJournal::default(), CancellationToken::new());

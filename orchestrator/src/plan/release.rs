@@ -18,9 +18,13 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use self::candidates::Candidates;
+pub(super) use self::candidates::Candidates;
+use self::candidates::NotCountable;
 use super::target::koji_policy;
-use crate::{outside::Koji, services::PlanServices};
+use crate::{
+    outside::{Koji, KojiBuild, KojiBuildState},
+    services::PlanServices,
+};
 
 /// Releases that are tried before giving up.
 const MAX_TRIES: usize = 100;
@@ -123,6 +127,10 @@ pub struct ChooseRelease<'a> {
     pub has_koji: bool,
     /// Whether Koji is asked; without effect where the site has none.
     pub ask_koji: bool,
+    /// Whether the build will be reserved: then the release of a build that has
+    /// failed can be taken again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reserves: bool,
 }
 
 /// What is known without asking anybody.
@@ -195,7 +203,7 @@ impl Step<PlanServices> for ChooseRelease<'_> {
             (Decision::Ask { append_to }, Some(koji)) => {
                 let name = self.labels.component.as_deref().unwrap_or_default();
                 let version = self.labels.version.as_deref().unwrap_or_default();
-                search(koji, name, version, append_to).await?
+                search(koji, name, version, append_to, self.reserves).await?
             }
             (Decision::Ask { .. }, None) => return Err(no_koji()),
         };
@@ -205,12 +213,15 @@ impl Step<PlanServices> for ChooseRelease<'_> {
     }
 }
 
-/// The first release that no build in Koji has, in whatever state that is.
+/// The first release that no build in Koji has, in whatever state that is. A
+/// build that is reserved can take the place of one that has failed or was
+/// cancelled.
 async fn search(
     koji: &Koji,
     name: &str,
     version: &str,
     append_to: Option<Option<String>>,
+    reserves: bool,
 ) -> Result<ReleaseChoice, Failure> {
     let (mut candidates, from) = match &append_to {
         Some(base) => (Candidates::appending(base.as_deref()), ReleaseSource::Appended),
@@ -219,18 +230,22 @@ async fn search(
     for tries in 0..MAX_TRIES {
         let release = candidates.current();
         let nvr = Nvr::new(name, version, &release).map_err(|error| bad_nvr(&error))?;
-        if koji.build(&nvr).await?.is_none() {
+        let is_over = |build: &KojiBuild| {
+            matches!(build.state, KojiBuildState::Failed | KojiBuildState::Cancelled)
+        };
+        let found = koji.build(&nvr).await?;
+        if found.as_ref().is_none_or(|build| reserves && is_over(build)) {
             let skipped = match tries {
                 0 => String::new(),
                 tries => format!("; {tries} before it are taken"),
             };
-            let reason = format!("Koji has no build {nvr} yet{skipped}");
+            let reason = match found {
+                None => format!("Koji has no build {nvr} yet{skipped}"),
+                Some(build) => format!("Koji's build {nvr} has not come to be: it is {}{skipped}", build.state),
+            };
             return Ok(ReleaseChoice::new(Some(&release), from, reason));
         }
-        candidates = candidates.advance().map_err(|error| {
-            Failure::from_error(FailureClass::Source, "release.not_countable", &error)
-                .with_advice("set the label 'release' in the Dockerfile, or the release in the request")
-        })?;
+        candidates = candidates.advance().map_err(|error| not_countable(&error))?;
     }
     let message =
         format!("{MAX_TRIES} releases of {name}-{version} were tried, and Koji has a build of each of them");
@@ -251,7 +266,12 @@ fn checked(release: &str, class: FailureClass, what: &str) -> Result<(), Failure
     }
 }
 
-fn bad_nvr(error: &common::ParseError) -> Failure {
+pub(super) fn not_countable(error: &NotCountable) -> Failure {
+    Failure::from_error(FailureClass::Source, "release.not_countable", error)
+        .with_advice("set the label 'release' in the Dockerfile, or the release in the request")
+}
+
+pub(super) fn bad_nvr(error: &common::ParseError) -> Failure {
     Failure::from_error(FailureClass::Source, "release.bad_nvr", error)
         .with_advice("correct the labels 'com.redhat.component' and 'version' in the Dockerfile")
 }

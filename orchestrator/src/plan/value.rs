@@ -11,7 +11,7 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{PlannedStep, Reason, Tags};
+use super::{PlannedStep, Reason, Recording, Tags};
 use crate::repository::CommitId;
 
 /// Everything that is decided before anything is built.
@@ -59,6 +59,9 @@ pub struct Plan {
     pub tags: Tags,
     /// Where the image goes.
     pub targets: Vec<Target>,
+    /// What Koji is told of it; `None` for a build that Koji does not record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Recording>,
     /// Every step there is, and whether it runs.
     pub steps: Vec<PlannedStep>,
 }

@@ -29,6 +29,8 @@ use values::Object;
 
 /// Longest user parameters in bytes: more than a process can get as a variable.
 const MAX_BYTES: usize = 1024 * 1024;
+/// Longest data of the caller's own in bytes, as the contract carries it.
+const MAX_USER_DATA: usize = 64 * 1024;
 /// Most problems that are named one by one; of the others their number is told.
 const MAX_NAMED: usize = 100;
 /// Longest name of a key that could be a mistyped one, in bytes.
@@ -75,6 +77,8 @@ pub struct UserParams {
     pub filesystem_koji_task_id: Option<u64>,
     /// Image stream that follows the image.
     pub imagestream_name: Option<String>,
+    /// Data of the caller's own, for Koji to keep.
+    pub userdata: Option<serde_json::Map<String, Value>>,
     /// The tag that names this very build: what follows the last colon of
     /// `image_tag`.
     pub unique_tag: Option<Tag>,
@@ -167,6 +171,13 @@ impl UserParams {
             }
             "filesystem_koji_task_id" => self.filesystem_koji_task_id = value.as_u64(),
             "imagestream_name" => self.imagestream_name = values::text(value),
+            "userdata" => {
+                let data = value.as_object().ok_or_else(|| bad_value(name, value, "expected an object"))?;
+                if value.to_string().len() > MAX_USER_DATA {
+                    return Err(bad_value(name, value, "expected at most 64 KiB"));
+                }
+                self.userdata = Some(data.clone());
+            }
             "image_tag" => {
                 self.unique_tag =
                     Some(unique_tag("USER_PARAMS: 'image_tag'", &values::text(value).unwrap_or_default())?)
@@ -202,6 +213,7 @@ impl UserParams {
             filesystem_task: self.filesystem_koji_task_id,
             flatpak: self.flatpak,
             image_stream: self.imagestream_name.clone(),
+            user_data: self.userdata.clone(),
             ..BuildRequest::new(self.git_uri.as_deref().unwrap_or_default(), self.git_ref.as_deref())
         }
     }

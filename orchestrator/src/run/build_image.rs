@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
-use super::BuiltMember;
+use super::{BuiltMember, PreparedUpload, koji::WorkerFiles};
 use crate::{
     plan::{Plan, PlatformPlan},
     pool::{Submission, Update},
@@ -42,6 +42,12 @@ pub struct BuildImage<'a> {
     pub plan: &'a Plan,
     /// What is particular to this one.
     pub platform: &'a PlatformPlan,
+    /// Where files for Koji go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload: Option<&'a PreparedUpload>,
+    /// What the worker is told about them.
+    #[serde(skip)]
+    pub(super) files: Option<&'a WorkerFiles<'a>>,
     /// Why this platform should stop, if it is not the whole build that stops.
     #[serde(skip)]
     pub stop_reason: &'a OnceLock<String>,
@@ -105,8 +111,8 @@ impl BuildImage<'_> {
             use_cache: false,
             parents: self.platform.parents.clone(),
             manifest_format: self.plan.format,
-            koji_upload: None,
-            list_packages: false,
+            koji_upload: self.files.and_then(|files| files.order(self.plan)),
+            list_packages: self.plan.reason_against("compare_members").is_none(),
         }
     }
 

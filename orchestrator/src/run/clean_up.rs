@@ -9,9 +9,13 @@ use common::{
 };
 use serde::Serialize;
 
-use crate::services::{BuildServices, disk_failure};
+use super::UPLOAD_TICKET;
+use crate::{
+    plan::{RESERVATION_TOKEN, RESERVING},
+    services::{BuildServices, disk_failure},
+};
 
-/// Removes the build's directory.
+/// Removes the build's directory, and the secrets that it was told.
 #[derive(Serialize)]
 pub struct CleanUp;
 
@@ -27,6 +31,10 @@ impl Step<BuildServices> for CleanUp {
     }
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<(), Failure> {
+        let vault = &cx.services.planning.vault;
+        for secret in [RESERVATION_TOKEN, RESERVING, UPLOAD_TICKET] {
+            vault.forget(secret).await?;
+        }
         remove(&cx.services.directory()).await
     }
 }

@@ -7,15 +7,15 @@ use common::{
 
 use super::{
     AssembleIndex, CleanUp, Failures, NoteTags, Outcome, PushTags, RecordOutcome, ReleaseWorkers,
-    WithdrawTags, publish::destination_flows,
+    WithdrawTags, notify, publish::destination_flows,
 };
 use crate::{
     plan::{CancelFilesystemTask, CheckDestinations, StartFilesystem, WaitFilesystem},
     services::BuildServices,
 };
 
-/// Takes back what a failed build made visible, records how it ended, and cleans
-/// up. `flow` must not be cancelled by whatever ended the build.
+/// Takes back what a failed build made visible, records how it ended, cleans
+/// up, and tells those who want to know. `flow` must not be cancelled by whatever ended the build.
 ///
 /// What to take back is read from the record and not from a plan: a build whose
 /// plan cannot be made again may have set tags all the same.
@@ -24,17 +24,20 @@ use crate::{
 /// it, for the record.
 pub async fn finish(flow: &Flow<'_, BuildServices>, outcome: &Result<BuildResult, Failures>) -> Vec<Failure> {
     let mut failures = Vec::new();
-    if outcome.is_err() {
-        failures.extend(cancel_filesystem(flow).await.err());
-    }
     if outcome.is_err()
         && let Err(failure) = withdraw(flow, &mut failures).await
     {
         failures.push(failure);
     }
+    if let Err(ended) = outcome {
+        failures.extend(super::koji::give_back(flow, &ended.primary).await.err());
+        failures.extend(cancel_filesystem(flow).await.err());
+    }
     failures.extend(record(flow, outcome).await.err());
     failures.extend(flow.run(CleanUp).await.err());
     failures.extend(flow.run(ReleaseWorkers).await.err());
+    let told = notify(flow, outcome, &failures, None).await;
+    failures.extend(told);
     failures
 }
 

@@ -1,9 +1,10 @@
 //! The second half of a build: carries a [`Plan`] out.
 //!
 //! The order of what becomes visible is fixed: members by digest, read back;
-//! then the index, read back; then unique and primary tags; floating tags last.
-//! Nothing is sent anywhere before the members were compared and fit their tags,
-//! and nothing is tagged before every destination has everything.
+//! then the index, read back; then the record in Koji; then unique and primary
+//! tags; then the tag in Koji; floating tags last. Nothing is sent anywhere before
+//! the members were compared and fit their tags, nothing is recorded or tagged
+//! before every destination has everything.
 
 mod build_image;
 mod build_platforms;
@@ -14,7 +15,9 @@ mod confirm_tags;
 mod finish;
 mod image_config;
 mod image_stream;
+mod koji;
 mod members;
+mod notify;
 mod publish;
 mod record_outcome;
 mod record_plan;
@@ -33,7 +36,11 @@ pub use compare_members::{CompareMembers, Compared};
 pub use confirm_tags::{ConfirmTags, Confirmed};
 pub use finish::finish;
 pub use image_stream::{StreamUpdate, UpdateImageStream};
+pub use koji::{
+    PrepareKojiUpload, PreparedUpload, RecordBuild, RecordedBuild, RefundBuild, TagBuild, TagTask, UPLOAD_TICKET,
+};
 pub use members::BuiltMember;
+pub use notify::{Addressee, BuildEnded, BuildEndedEvent, EndedFailure, Git, Notice, Notify, Told, notify};
 pub use publish::{AssembleIndex, PushImage};
 pub use record_outcome::{OUTCOME, Outcome, OutcomeFailure, OutcomeImage, OutcomeMember, RecordOutcome};
 pub use record_plan::RecordPlan;
@@ -84,7 +91,8 @@ async fn left_out(flow: &Flow<'_, BuildServices>, plan: &Plan, step: &str) -> Re
 /// # Errors
 /// Everything that failed, first in time first.
 pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildResult, Failures> {
-    let members = build_platforms::build_platforms(flow, plan).await?;
+    let upload = koji::prepare(flow, plan).await?;
+    let members = build_platforms::build_platforms(flow, plan, upload.as_ref()).await?;
     let planned = plan.platforms.iter().map(PlannedMember::from).collect();
     let collected = flow.run(CollectMembers { format: plan.format, planned, members: &members }).await?;
     if !left_out(flow, plan, "compare_members").await? {
@@ -101,13 +109,14 @@ pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildRes
     {
         image_stream::update_image_stream(flow, plan, stream).await?;
     }
-    left_out(flow, plan, "record_build").await?;
-    let publications = tags::tag_everywhere(flow, plan, &index).await?;
+    let recorded = koji::record(flow, plan, &index, &members, upload.as_ref()).await?;
+    let tagged = tags::tag_everywhere(flow, plan, &index, recorded.as_ref()).await;
+    let (publications, koji) = tagged.map_err(|failure| koji::after_import(failure, recorded.as_ref()))?;
     Ok(BuildResult {
         index_digest: index.digest,
         index_media_type: index.media_type,
         members: collected.members,
         publications,
-        koji: None,
+        koji,
     })
 }

@@ -9,7 +9,7 @@ use common::{
     failure::{Failure, FailureClass},
     flow::{
         Context, Flow, Policy, Stage, Step,
-        event::{BuildResult, Publication},
+        event::{BuildResult, KojiRecord, Publication},
     },
     image::Digest,
     nvr::Nvr,
@@ -53,6 +53,9 @@ pub struct OutcomeImage {
     pub members: Vec<OutcomeMember>,
     /// Where it is, with which tags.
     pub repositories: Vec<Publication>,
+    /// What Koji knows of it; `None` for a build that Koji has not recorded.
+    #[serde(default)]
+    pub koji: Option<KojiRecord>,
 }
 
 /// One platform's image.
@@ -167,6 +170,7 @@ impl From<&BuildResult> for OutcomeImage {
             media_type: result.index_media_type.clone(),
             members: result.members.iter().map(member).collect(),
             repositories: result.publications.clone(),
+            koji: result.koji.clone(),
         }
     }
 }

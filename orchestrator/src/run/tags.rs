@@ -7,14 +7,17 @@ use std::{collections::BTreeMap, time::Duration};
 
 use common::{
     failure::{Failure, FailureClass},
-    flow::{Context, Flow, Policy, Stage, Step, event::Publication},
+    flow::{
+        Context, Flow, Policy, Stage, Step,
+        event::{KojiRecord, Publication},
+    },
     image::{Digest, Tag},
     work::Descriptor,
 };
 use registry_client::{Registry as _, Selector};
 use serde::{Deserialize, Serialize};
 
-use super::publish::destination_flows;
+use super::{RecordedBuild, publish::destination_flows};
 use crate::{
     plan::{Plan, Target},
     services::BuildServices,
@@ -130,8 +133,8 @@ async fn check_tag(
         .with_advice("somebody else writes this tag, or the registry serves stale answers"))
 }
 
-/// Tags the index everywhere: unique and primary tags first, floating ones when
-/// every destination has those.
+/// Tags the index everywhere: unique and primary tags first, then the build in
+/// Koji, floating tags when every destination and Koji have those.
 ///
 /// # Errors
 /// The first tag that could not be set.
@@ -139,7 +142,8 @@ pub(super) async fn tag_everywhere(
     flow: &Flow<'_, BuildServices>,
     plan: &Plan,
     index: &Descriptor,
-) -> Result<Vec<Publication>, Failure> {
+    recorded: Option<&RecordedBuild>,
+) -> Result<(Vec<Publication>, Option<KojiRecord>), Failure> {
     let flows = destination_flows(flow, &plan.targets);
     let fixed: Vec<&Tag> = plan.tags.unique.iter().chain(&plan.tags.primary).collect();
     let floating = |target: &'_ Target| -> Vec<Tag> {
@@ -156,7 +160,7 @@ pub(super) async fn tag_everywhere(
     for (flow, target) in flows.iter().zip(&plan.targets) {
         flow.run(PushTags(TagOrder { target, index, tags: fixed.clone() })).await?;
     }
-    super::left_out(flow, plan, "tag_build").await?;
+    let koji = super::koji::tag(flow, plan, recorded).await?;
     super::left_out(flow, plan, "push_floating_tags").await?;
     for (flow, target) in flows.iter().zip(&plan.targets) {
         let tags = floating(target);
@@ -164,7 +168,7 @@ pub(super) async fn tag_everywhere(
             flow.run(PushFloatingTags(TagOrder { target, index, tags: tags.iter().collect() })).await?;
         }
     }
-    Ok(publications)
+    Ok((publications, koji))
 }
 
 /// Puts back what the tags of one destination pointed to before.

@@ -5,7 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use common::{failure::Failure, names::BuildId, request::GitSource};
+use common::{
+    failure::{Failure, FailureClass},
+    names::BuildId,
+    request::GitSource,
+    secret::Secret,
+};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +18,7 @@ use crate::{
     config::{Settings, Site},
     outside::Outside,
     repository::{self, ResolvedSource, SourceTree},
+    store::Store,
 };
 
 /// The directory that relative layouts are below.
@@ -78,6 +84,64 @@ pub trait Narrator: Send + Sync {
     async fn say(&self, step: &str, text: &str);
 }
 
+/// Where a build keeps what it was told in confidence, so that the next process
+/// knows it: a document of the store that nobody serves.
+#[derive(Debug, Clone, Default)]
+pub struct Vault(Option<(Store, BuildId)>);
+
+impl Vault {
+    /// The vault of a build.
+    pub fn of(store: Store, build: BuildId) -> Self {
+        Self(Some((store, build)))
+    }
+
+    /// A vault that keeps nothing, for dry runs, which are told nothing.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Keeps a secret under a name, in the place of one of that name.
+    ///
+    /// # Errors
+    /// The store failed, or there is none.
+    pub async fn keep(&self, name: &str, secret: &Secret) -> Result<(), Failure> {
+        let Some((store, build)) = &self.0 else { return Err(no_vault(name)) };
+        Ok(store.put_document(build, &document(name), secret.expose()).await?)
+    }
+
+    /// The secret of a name; `None` when none is kept.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
+        let Some((store, build)) = &self.0 else { return Ok(None) };
+        let text = store.document(build, &document(name)).await?;
+        Ok(text.filter(|text| !text.is_empty()).map(Secret::new))
+    }
+
+    /// Forgets the secret of a name.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn forget(&self, name: &str) -> Result<(), Failure> {
+        let Some((store, build)) = &self.0 else { return Ok(()) };
+        if store.document(build, &document(name)).await?.is_some_and(|text| !text.is_empty()) {
+            store.put_document(build, &document(name), "").await?;
+        }
+        Ok(())
+    }
+}
+
+/// Name of the document that holds a secret.
+fn document(name: &str) -> String {
+    format!("secret/{name}")
+}
+
+fn no_vault(name: &str) -> Failure {
+    let message = format!("there is no place for the secret '{name}'");
+    Failure::new(FailureClass::Internal, "orchestrator.no_vault", message)
+}
+
 /// The services of one planning.
 #[derive(Clone)]
 pub struct PlanServices {
@@ -95,6 +159,8 @@ pub struct PlanServices {
     pub reach: Reach,
     /// Where it tells what it finds.
     pub narrator: Arc<dyn Narrator>,
+    /// Where it keeps what it is told in confidence.
+    pub vault: Vault,
     /// Fires when this process ends; the build then waits for the next one.
     pub shutdown: CancellationToken,
 }

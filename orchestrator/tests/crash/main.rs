@@ -8,6 +8,7 @@ mod deaths;
 mod failures;
 mod image;
 mod journal;
+mod koji;
 mod moments;
 mod order;
 mod process;

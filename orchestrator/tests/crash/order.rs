@@ -10,7 +10,15 @@ use crate::{process::Process, world::World};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn steps_begin_in_the_order_of_the_plan() -> Result<()> {
-    let world = World::new().await?;
+    begin_in_order(World::new().await?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn steps_of_a_recorded_build_begin_in_the_order_of_the_plan() -> Result<()> {
+    begin_in_order(World::with_koji().await?).await
+}
+
+async fn begin_in_order(world: World) -> Result<()> {
     let process = Process::start(&world).await?;
     let build = process.accept(&world).await?;
     let history = process.supervise(&build).await?;

@@ -17,9 +17,8 @@ use common::{
     service::Shutdown,
 };
 use orchestrator::{
-    config::Site,
     launch::Launcher,
-    outside::{Http, Outside},
+    outside::{Http, Koji, Outside},
     plan,
     pool::{Pool, PoolSettings, TicketMaker},
     repository::GitAccess,
@@ -91,7 +90,7 @@ impl Process {
         let opened = timeout(PATIENCE, open(&state)).await;
         let (store, logs) = opened.context("the state directory stays locked")??;
         let services = Arc::new(Services {
-            site: Arc::new(Site::default()),
+            site: Arc::new(world.site()?),
             store,
             logs,
             pool: pool.clone(),
@@ -99,7 +98,7 @@ impl Process {
             outside: Outside {
                 registries: world.client.clone(),
                 git: GitAccess::default(),
-                koji: None,
+                koji: world.koji.as_ref().map(|bridge| Koji::new(bridge.address().clone())),
                 http: Http::new()?,
             },
             tickets: TicketMaker::open(&state.join("ticket.key"))?,

@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -16,9 +17,13 @@ use common::{
     image::Digest,
     names::{WorkOrderId, WorkerId},
     platform::Platform,
-    work::{PlatformImage, WorkOrder},
+    retry::Patience,
+    work::{KojiFile, PlatformImage, WorkOrder},
 };
+use futures::StreamExt as _;
+use md5::{Digest as _, Md5};
 use orchestrator::{
+    outside::Upload,
     pool::{Attachment, Credentials, ToWorker},
     services::{Services, build_directory, open_staging},
 };
@@ -127,7 +132,23 @@ impl Worker {
         let image = TinyImage::new(architecture, &text)?;
         ensure!(services.pool.order(&order.id).is_some(), "{} is not under way", order.id);
         image.upload(&open_staging(&services.work_directory, &order.build).await?).await?;
+        let mut result = image.as_result(&order.platform);
+        if let Some(wanted) = &order.koji_upload {
+            let koji = services.outside.koji.as_ref().context("no Koji")?;
+            let content = image.layer.clone();
+            let name = format!("docker-image-{}.{}.tar.gz", result.config.digest, order.platform);
+            let (size, md5) = (content.len() as u64, hex::encode(Md5::digest(&content)));
+            let upload =
+                Upload { directory: &wanted.directory, ticket: &wanted.ticket, name: &name, size, md5: &md5 };
+            let patience = Patience { first_wait: Duration::from_millis(1), ..Patience::default() };
+            let source = |offset: u64| {
+                let rest = content.slice(usize::try_from(offset).unwrap_or(usize::MAX)..);
+                futures::stream::iter([Ok(rest)]).boxed()
+            };
+            koji.upload(upload, patience, &source).await.map_err(|failure| anyhow::anyhow!("{failure}"))?;
+            result.koji_files = vec![KojiFile { name, size, md5 }];
+        }
         self.builds.fetch_add(1, Ordering::Relaxed);
-        Ok(image.as_result(&order.platform))
+        Ok(result)
     }
 }

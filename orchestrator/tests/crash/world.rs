@@ -13,9 +13,11 @@ use common::{
     destination::Destination,
     flow::event::{BuildResult, Event, EventKind},
     image::Digest,
+    koji::{KojiBuildState, KojiCapability, KojiTarget},
     request::BuildRequest,
     work::ManifestFormat,
 };
+use orchestrator::config::Site;
 use registry_client::{
     Client, HostSettings, Layout, Registry, RegistrySettings, Selector,
     verify::{Depth, verify},
@@ -24,6 +26,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use testkit::{
     git::GitRepository,
+    koji::InMemoryBridge,
     registry::{InMemoryRegistry, Options},
 };
 
@@ -32,7 +35,10 @@ use crate::{image::TinyImage, worker::Worker};
 /// Where the image goes in the registry.
 pub(crate) const REPOSITORY: &str = "out/hello";
 const PLATFORMS: [(&str, &str); 2] = [("x86_64", "amd64"), ("aarch64", "arm64")];
-const DOCKERFILE: &str = "ARG REGISTRY\nFROM ${REGISTRY}/base:1\nLABEL version=1.0 release=1\nCOPY hello /\n";
+const DOCKERFILE: &str = "ARG REGISTRY\nFROM ${REGISTRY}/base:1\n\
+    LABEL com.redhat.component=hello-container version=1.0 release=1\nCOPY hello /\n";
+/// What Koji calls the build.
+pub(crate) const NVR: &str = "hello-container-1.0-1";
 
 /// Tags by place and name, each with what it points to.
 pub(crate) type Tags = BTreeMap<(&'static str, String), Digest>;
@@ -50,6 +56,8 @@ pub(crate) struct World {
     /// How long workers may take to come back. Where they are to be found again,
     /// longer than a busy machine needs to get that far.
     pub(crate) reattach_window: Duration,
+    /// Koji, in worlds that have one.
+    pub(crate) koji: Option<InMemoryBridge>,
     _git: Arc<GitRepository>,
 }
 
@@ -111,6 +119,7 @@ impl World {
             workers: Vec::new(),
             before: Tags::new(),
             reattach_window: Duration::from_millis(50),
+            koji: None,
             _git: git,
         };
         world.hire(false)?;
@@ -124,6 +133,65 @@ impl World {
         world.before = world.tags()?;
         ensure!(world.before.len() == 2);
         Ok(world)
+    }
+
+    /// The same with a Koji in which builds are recorded.
+    pub(crate) async fn with_koji() -> Result<Self> {
+        let mut world = Self::new().await?;
+        let bridge = InMemoryBridge::start().await?;
+        bridge.set_capabilities(&KojiCapability::ALL);
+        bridge.add_target(KojiTarget {
+            name: "f44".to_owned(),
+            build_tag: "f44-build".to_owned(),
+            destination_tag: "f44-done".to_owned(),
+            platforms: PLATFORMS.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        });
+        bridge.add_repository("f44-build", 9, "https://files.example.org/repos/f44-build/9/$basearch");
+        bridge.add_task_of(88, "somebody");
+        world.request.target = Some("f44".to_owned());
+        world.request.koji_task = Some(88);
+        world.koji = Some(bridge);
+        Ok(world)
+    }
+
+    /// The site, as far as this world differs from none.
+    pub(crate) fn site(&self) -> Result<Site> {
+        if self.koji.is_none() {
+            return Ok(Site::default());
+        }
+        let file = self.directory.path().join("site.yaml");
+        std::fs::write(&file, "koji:\n  hub_url: https://koji.example.org/kojihub\n")?;
+        Ok(Site::load(&[file], [], &[])?)
+    }
+
+    /// Koji's bridge.
+    pub(crate) fn bridge(&self) -> Result<&InMemoryBridge> {
+        self.koji.as_ref().context("a world without Koji")
+    }
+
+    /// Koji has exactly this build, complete, imported once, with its tag.
+    pub(crate) fn check_recorded(&self, result: &BuildResult) -> Result<()> {
+        let bridge = self.bridge()?;
+        let builds = bridge.builds();
+        let [build] = builds.as_slice() else { anyhow::bail!("{builds:?}") };
+        ensure!(build.nvr.to_string() == NVR && build.is_complete(), "{build:?}");
+        ensure!(bridge.imports() == 1, "{} imports", bridge.imports());
+        ensure!(bridge.tags(build.id) == ["f44-done"], "{:?}", bridge.tags(build.id));
+        let record = result.koji.as_ref().context("the result does not name the build")?;
+        ensure!(record.build == build.id && record.nvr == build.nvr, "{record:?}");
+        ensure!(record.tag.as_deref() == Some("f44-done"), "{record:?}");
+        let document = bridge.imported(build.id).context("no document")?;
+        let index = &document["build"]["extra"]["image"]["index"];
+        ensure!(index["digests"][&result.index_media_type] == result.index_digest.as_str(), "{index}");
+        Ok(())
+    }
+
+    /// Nothing is reserved in Koji.
+    pub(crate) fn check_nothing_reserved(&self) -> Result<()> {
+        let builds = self.bridge()?.builds();
+        let reserved = builds.iter().any(|build| build.state == KojiBuildState::Building);
+        ensure!(!reserved && builds.len() <= 1, "{builds:?}");
+        Ok(())
     }
 
     /// New workers, one for each platform, instead of those that were there.
@@ -141,6 +209,11 @@ impl World {
     fn registry_position(&self) -> usize {
         let is_registry = |to: &Destination| matches!(to, Destination::Registry { .. });
         self.request.destinations.iter().position(is_registry).map_or(0, |position| position + 1)
+    }
+
+    /// Whether a tag names one build alone.
+    fn is_unique(&self, tag: &str) -> bool {
+        tag.starts_with(if self.koji.is_some() { "f44-" } else { "none-" })
     }
 
     fn layout(&self) -> PathBuf {
@@ -216,7 +289,7 @@ impl World {
         ensure!(registry.destination == format!("docker://{}/{REPOSITORY}", self.registry.host()));
         ensure!(layout.destination == format!("oci:{}", self.layout().display()));
         let unique = layout.tags.first().context("no tags")?.as_str();
-        ensure!(unique.starts_with("none-"), "{unique}");
+        ensure!(self.is_unique(unique), "{unique}");
         let names = |tags: &[common::image::Tag]| tags.iter().map(ToString::to_string).collect::<Vec<_>>();
         ensure!(names(&layout.tags) == [unique, "1.0-1", "1.0", "latest"]);
         ensure!(names(&registry.tags) == [unique, "1.0-1", "1.0", "latest", "stable"]);
@@ -262,7 +335,7 @@ impl World {
             events.iter().filter(of).count()
         };
         for (tag, puts) in self.tag_puts() {
-            let fixed = tag.starts_with("none-") || tag == "1.0-1";
+            let fixed = self.is_unique(&tag) || tag == "1.0-1";
             let setting = if fixed { "push_tags" } else { "push_floating_tags" };
             // The registry is one of the two destinations; a former tag is put back by a step of its own.
             let put_back =

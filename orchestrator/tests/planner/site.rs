@@ -100,7 +100,7 @@ async fn sections_that_are_there_bring_their_steps_back() {
     let odcs = "odcs:\n  api_url: https://odcs.example.com/odcs/1\n  auth:\n    openidc_dir: /etc/odcs\n  \
                 signing_intents:\n  - name: release\n    keys: [R123]\n  default_signing_intent: release\n";
     let draft = Case::replay(&format!("{SEED_CONFIG}\n{smtp}{odcs}"), &[]).draft().await;
-    assert_eq!(code_of(&draft, "notify"), "mail.not_supported_yet");
+    assert_eq!(code_of(&draft, "notify"), "");
     assert_eq!(code_of(&draft, "decide_composes"), "");
 }
 

@@ -79,6 +79,8 @@ fn build(
 ) -> Result<reqwest::Client, reqwest::Error> {
     let builder = || {
         reqwest::Client::builder()
+            // The bridge's build of reqwest has OpenSSL, too, and would prefer it.
+            .tls_backend_rustls()
             .user_agent(concat!("reactor/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(limits.connect)

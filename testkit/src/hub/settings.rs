@@ -36,9 +36,6 @@ pub struct HubSettings {
     /// Whether a reservation keeps `source` and `extra` of its data with the build,
     /// as hubs do.
     pub keeps_reservation_extra: bool,
-    /// Name of an output that cannot be moved into the directory of its build: the
-    /// import fails half-way, and what had been moved is lost.
-    pub fails_at_output: Option<String>,
 }
 
 impl Default for HubSettings {
@@ -56,7 +53,6 @@ impl Default for HubSettings {
             recycles_builds: true,
             refused_packages: Vec::new(),
             keeps_reservation_extra: true,
-            fails_at_output: None,
         }
     }
 }

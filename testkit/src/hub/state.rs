@@ -47,6 +47,9 @@ pub struct State {
     pub tasks: BTreeMap<u64, Task>,
     /// Login sessions by number.
     pub sessions: BTreeMap<u64, LoginSession>,
+    /// Name of an output that cannot be moved into the directory of its build: an
+    /// import with it fails half-way, and what had been moved is lost.
+    pub fails_at_output: Option<String>,
 }
 
 /// A user.

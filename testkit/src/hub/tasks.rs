@@ -10,7 +10,9 @@ use std::{fs, io, path::Path};
 use serde_json::Value as Json;
 
 use super::{
+    engine::now,
     methods,
+    server::KojiHub,
     state::{State, Task, task_state},
 };
 
@@ -100,6 +102,30 @@ pub fn finish(
     start(state, id, now);
     close(state, id, result, now);
     Ok(())
+}
+
+impl KojiHub {
+    /// Marks a waiting task as running.
+    ///
+    /// # Errors
+    /// It cannot be stored.
+    pub fn start_task(&self, id: u64) -> io::Result<()> {
+        self.change(|state| start(state, id, now()))
+    }
+
+    /// Ends a task as [`finish`] does.
+    ///
+    /// # Errors
+    /// A file cannot be written, or the state not be stored.
+    pub fn finish_task(
+        &self,
+        id: u64,
+        result: Result<Json, (i64, String)>,
+        files: &[(&str, &[u8])],
+    ) -> io::Result<()> {
+        let top_directory = self.top_directory();
+        self.change(|state| finish(state, &top_directory, id, result, files, now()))?
+    }
 }
 
 /// Cancels a task, its children, and the builds that it was making.

@@ -22,8 +22,13 @@ type Answer<T> = Result<Response<T>, Status>;
 /// Bytes in one message of a download.
 const CHUNK: usize = 64 * 1024;
 
-fn absent<T>() -> Answer<T> {
-    Err(Status::unimplemented("this bridge does not do that"))
+/// How the answer of a call that was carried out gets lost, if it does.
+struct LostAnswer(Option<Status>);
+
+impl LostAnswer {
+    fn answer<T>(self, answer: T) -> Answer<T> {
+        self.0.map_or(Ok(Response::new(answer)), Err)
+    }
 }
 
 fn nothing(what: &str) -> Status {
@@ -51,7 +56,29 @@ impl Bridge {
                 Ok(None)
             }
             Some(Effect::Cut(bytes)) => Ok(Some(bytes)),
+            Some(Effect::Lost(code, message)) => Err(Status::new(code, message)),
         }
+    }
+
+    /// The same for a call that changes something: its answer can be lost.
+    async fn begin(&self, call: &str, needs: KojiCapability) -> Result<LostAnswer, Status> {
+        let lost = {
+            let mut state = self.0.state();
+            let mut faults = state.faults.iter_mut();
+            let fault = faults.find(|(name, times, _)| name == call && *times > 0);
+            match fault {
+                Some((_, times, Effect::Lost(code, message))) => {
+                    *times -= 1;
+                    Some(Status::new(*code, *message))
+                }
+                _ => None,
+            }
+        };
+        if lost.is_some() {
+            self.0.state().calls.push(call.to_owned());
+            return Ok(LostAnswer(lost));
+        }
+        self.enter(call, Some(needs)).await.map(|_| LostAnswer(None))
     }
 }
 
@@ -213,52 +240,119 @@ impl KojiBridgeService for Bridge {
         Ok(Response::new(v1::CancelTaskResponse {}))
     }
 
-    async fn reserve_build(&self, _: Request<v1::ReserveBuildRequest>) -> Answer<v1::ReserveBuildResponse> {
-        absent()
+    async fn reserve_build(
+        &self,
+        request: Request<v1::ReserveBuildRequest>,
+    ) -> Answer<v1::ReserveBuildResponse> {
+        let lost = self.begin("ReserveBuild", KojiCapability::Reserve).await?;
+        let request = request.into_inner();
+        let nvr: Nvr = request.nvr.unwrap_or_default().try_into()?;
+        let answer = self.0.state().reserve(&nvr, &request.key)?;
+        lost.answer(answer)
     }
 
-    async fn refund_build(&self, _: Request<v1::RefundBuildRequest>) -> Answer<v1::RefundBuildResponse> {
-        absent()
+    async fn refund_build(
+        &self,
+        request: Request<v1::RefundBuildRequest>,
+    ) -> Answer<v1::RefundBuildResponse> {
+        let lost = self.begin("RefundBuild", KojiCapability::Reserve).await?;
+        let refunded = self.0.state().refund(&request.into_inner())?;
+        lost.answer(v1::RefundBuildResponse { refunded })
     }
 
     async fn upload_file(
         &self,
-        _: Request<Streaming<v1::UploadFileRequest>>,
+        request: Request<Streaming<v1::UploadFileRequest>>,
     ) -> Answer<v1::UploadFileResponse> {
-        absent()
+        use v1::upload_file_request::Part;
+        let cut = self.enter("UploadFile", Some(KojiCapability::Upload)).await?;
+        let mut inbound = request.into_inner();
+        let Some(Part::Header(header)) = inbound.message().await?.and_then(|message| message.part) else {
+            return Err(Status::invalid_argument("the header comes first"));
+        };
+        self.0.state().admit(&header.directory, &header.ticket)?;
+        let mut at = usize::try_from(header.offset).unwrap_or(usize::MAX);
+        let (mut here, mut sum) = (0, simd_adler32::Adler32::new());
+        self.0.state().write(&header, at, b"")?;
+        while let Some(message) = inbound.message().await? {
+            let Some(Part::Data(data)) = message.part else {
+                return Err(Status::invalid_argument("the header comes once"));
+            };
+            let room = cut.map_or(data.len(), |cut| cut.saturating_sub(here).min(data.len()));
+            let data = data.slice(..room);
+            self.0.state().write(&header, at, &data)?;
+            sum.write(&data);
+            (at, here) = (at + data.len(), here + data.len());
+            if cut.is_some_and(|cut| here >= cut) {
+                return Err(Status::unavailable("the hub is gone"));
+            }
+        }
+        if at as u64 != header.size {
+            return Err(Status::unavailable("the file is not whole"));
+        }
+        let adler32 = format!("{:08x}", sum.finish());
+        Ok(Response::new(v1::UploadFileResponse { size: at as u64, adler32, verified: false }))
     }
 
-    async fn import_build(&self, _: Request<v1::ImportBuildRequest>) -> Answer<v1::ImportBuildResponse> {
-        absent()
+    async fn import_build(
+        &self,
+        request: Request<v1::ImportBuildRequest>,
+    ) -> Answer<v1::ImportBuildResponse> {
+        let lost = self.begin("ImportBuild", KojiCapability::Import).await?;
+        let (build_id, found) = self.0.state().import(&request.into_inner())?;
+        lost.answer(v1::ImportBuildResponse { build_id, found, warnings: Vec::new() })
     }
 
-    async fn tag_build(&self, _: Request<v1::TagBuildRequest>) -> Answer<v1::TagBuildResponse> {
-        absent()
+    async fn tag_build(&self, request: Request<v1::TagBuildRequest>) -> Answer<v1::TagBuildResponse> {
+        let lost = self.begin("TagBuild", KojiCapability::Tag).await?;
+        let answer = self.0.state().tag(&request.into_inner())?;
+        lost.answer(answer)
     }
 
     async fn prepare_upload(
         &self,
-        _: Request<v1::PrepareUploadRequest>,
+        request: Request<v1::PrepareUploadRequest>,
     ) -> Answer<v1::PrepareUploadResponse> {
-        absent()
+        let lost = self.begin("PrepareUpload", KojiCapability::Upload).await?;
+        let answer = self.0.state().prepare(&request.into_inner().key);
+        lost.answer(answer)
     }
 
-    async fn find_upload(&self, _: Request<v1::FindUploadRequest>) -> Answer<v1::FindUploadResponse> {
-        absent()
+    async fn find_upload(&self, request: Request<v1::FindUploadRequest>) -> Answer<v1::FindUploadResponse> {
+        self.enter("FindUpload", Some(KojiCapability::Upload)).await?;
+        let request = request.into_inner();
+        let state = self.0.state();
+        state.admit(&request.directory, &request.ticket)?;
+        let size = state.recorded.files.get(&(request.directory, request.name)).map_or(0, Vec::len);
+        Ok(Response::new(v1::FindUploadResponse { size: size as u64 }))
     }
 
-    async fn get_task(&self, _: Request<v1::GetTaskRequest>) -> Answer<v1::GetTaskResponse> {
-        absent()
+    async fn get_task(&self, request: Request<v1::GetTaskRequest>) -> Answer<v1::GetTaskResponse> {
+        self.enter("GetTask", Some(KojiCapability::People)).await?;
+        let number = request.into_inner().task_id;
+        let state = self.0.state();
+        let task = state.tasks.get(&number).ok_or_else(|| nothing("such task"))?;
+        let owner = state.owners.get(&number).map(|name| user(name));
+        let (now, method) = (task.state.borrow().0, "buildContainer".to_owned());
+        Ok(Response::new(v1::GetTaskResponse { state: now.into(), method, owner }))
     }
 
-    async fn get_user(&self, _: Request<v1::GetUserRequest>) -> Answer<v1::GetUserResponse> {
-        absent()
+    async fn get_user(&self, request: Request<v1::GetUserRequest>) -> Answer<v1::GetUserResponse> {
+        self.enter("GetUser", Some(KojiCapability::People)).await?;
+        let name = request.into_inner().name;
+        let name = if name.is_empty() { "reactor".to_owned() } else { name };
+        Ok(Response::new(v1::GetUserResponse { user: Some(user(&name)) }))
     }
 
     async fn find_package_owners(
         &self,
         _: Request<v1::FindPackageOwnersRequest>,
     ) -> Answer<v1::FindPackageOwnersResponse> {
-        absent()
+        self.enter("FindPackageOwners", Some(KojiCapability::People)).await?;
+        Ok(Response::new(v1::FindPackageOwnersResponse { owners: vec![user("owner")] }))
     }
+}
+
+fn user(name: &str) -> v1::KojiUser {
+    v1::KojiUser { name: name.to_owned(), principals: vec![format!("{name}@EXAMPLE.ORG")] }
 }

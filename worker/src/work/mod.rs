@@ -14,9 +14,11 @@ use std::{
 
 use common::{
     failure::{Failure, FailureClass},
+    image::Digest,
     service::Connection,
-    work::{BuildEnvironment, PlatformImage, WorkOrder, WorkOutcome, WorkPhase},
+    work::{PlatformImage, WorkOrder, WorkOutcome, WorkPhase},
 };
+use proto::convert::{PACKAGE_INVENTORY, write_inventory};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
@@ -31,7 +33,9 @@ use crate::{
         sweep::{BuildMarker, Proof},
     },
     holdings::Held,
-    publish::{export_image, manifest, upload},
+    inventory::take_inventory,
+    koji,
+    publish::{SpooledBlob, SpooledImage, export_image, manifest, upload},
     report::Reporter,
     scratch::{Place, Scratch},
     transfer::Transfer,
@@ -160,7 +164,20 @@ impl Job<'_> {
             export_image(engine, &image_id, directory, wanted, self.report, tracker).await.map_err(ended)?;
         let described = manifest::describe(&image, order.manifest_format)
             .map_err(|error| ended(Failure::from_error(FailureClass::Internal, "worker.manifest", &error)))?;
-        upload::upload(&self.transfer, &image, &[], self.report).await.map_err(|error| ended(error.failure()))?;
+        let packages =
+            if order.list_packages { Some(self.list_packages(&image).await.map_err(ended)?) } else { None };
+        let besides = packages.as_slice();
+        upload::upload(&self.transfer, &image, besides, self.report)
+            .await
+            .map_err(|error| ended(error.failure()))?;
+        let koji_files = match &order.koji_upload {
+            Some(to) => vec![
+                koji::send_archive(&self.transfer, to, &image, &order.platform, self.report)
+                    .await
+                    .map_err(|error| ended(error.failure()))?,
+            ],
+            None => Vec::new(),
+        };
         Ok(PlatformImage {
             platform: order.platform.clone(),
             manifest: described.manifest,
@@ -170,10 +187,28 @@ impl Job<'_> {
             local_parents,
             build_host: self.shop.host.clone(),
             build_time,
-            packages: None,
-            koji_files: Vec::new(),
-            environment: BuildEnvironment::default(),
+            packages: packages.map(|blob| blob.descriptor(PACKAGE_INVENTORY)),
+            koji_files,
+            environment: engine.environment().await,
         })
+    }
+
+    /// Lists what is installed in the image: a blob for the record.
+    async fn list_packages(&self, image: &SpooledImage) -> Result<SpooledBlob, Failure> {
+        let (layers, scratch) = (image.layers.clone(), self.place.blobs());
+        let taken = self.shop.tracker.spawn_blocking(move || take_inventory(&layers, &scratch)).await;
+        let inventory = taken
+            .map_err(|error| Failure::from_error(FailureClass::Internal, "worker.inventory", &error))?
+            .map_err(|error| error.failure())?;
+        let kinds: Vec<String> =
+            inventory.databases.iter().map(|found| format!("{} in {}", found.packages, found.path)).collect();
+        let found = if kinds.is_empty() { "no package database".to_owned() } else { kinds.join(", ") };
+        self.report.say(format!("packages: {found}")).await;
+        let path = self.place.blobs().join("packages");
+        let content = write_inventory(inventory);
+        let (digest, size) = (Digest::of(&content), content.len() as u64);
+        tokio::fs::write(&path, content).await.map_err(|error| scratch_failure(&error))?;
+        Ok(SpooledBlob { path, digest, size })
     }
 
     /// Everything before the build: the context, the engine, the parents.

@@ -94,6 +94,8 @@ impl TryFrom<v1::Plan> for Draft {
             assumptions: all(plan.assumptions),
             problems: messages("problems", plan.problems)?,
             execution: message("execution", plan.execution)?,
+            // For the second half of a build, not for people.
+            recording: None,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What is told at the end: on success the digests and where the image is, on
 //! failure what failed first and what to do, always the next command to try.
 
-use proto::v1::{Build, BuildState, Failure, Publication};
+use proto::v1::{Build, BuildState, Failure, KojiRecord, Publication};
 
 use crate::cli::{
     output::{Dress, Tone},
@@ -33,6 +33,7 @@ pub(crate) fn lines(ending: &Ending, dress: Dress) -> Vec<String> {
                 lines.push(field("tags", &publication.tags.join(", ")));
             }
         }
+        lines.extend(result.koji.iter().flat_map(in_koji));
     }
     if let Some(failure) = &ending.build.failure {
         lines.extend(of_failure(failure, &ending.tails, dress));
@@ -44,6 +45,16 @@ pub(crate) fn lines(ending: &Ending, dress: Dress) -> Vec<String> {
     }
     if let Some(command) = next_command(&ending.build) {
         lines.push(format!("{} {command}", dress.paint(Tone::Strong, "next:")));
+    }
+    lines
+}
+
+/// What Koji knows of the build.
+fn in_koji(record: &KojiRecord) -> Vec<String> {
+    let tag = if record.tag.is_empty() { String::new() } else { format!(", tagged {}", record.tag) };
+    let mut lines = vec![field("koji", &harmless(&format!("{} (build {}){tag}", record.nvr, record.build_id)))];
+    if !record.web_url.is_empty() {
+        lines.push(field("page", &harmless(&record.web_url)));
     }
     lines
 }

@@ -18,6 +18,8 @@ impl Checks<'_> {
             ("git.ssh_known_hosts_file", &site.git.ssh_known_hosts_file),
             ("workers.local.program", &site.workers.local.program),
             ("workers.local.registry_config", &site.workers.local.registry_config),
+            ("mail.ca_file", &site.mail.ca_file),
+            ("mail.password_file", &site.mail.password_file),
             ("openshift.token_file", &site.openshift.token_file),
         ];
         for (key, file) in named {
@@ -33,6 +35,9 @@ impl Checks<'_> {
             if let Some(file) = registry.credentials_file.as_deref().filter(|file| !file.is_dir()) {
                 self.file("registries", file);
             }
+        }
+        for file in site.webhooks.iter().filter_map(|webhook| webhook.secret_file.as_deref()) {
+            self.file("webhooks", file);
         }
         for (key, directory, names) in secrets::DIRECTORIES {
             if let Some(directory) = directory(site) {

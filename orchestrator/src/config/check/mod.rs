@@ -2,6 +2,7 @@
 //! that nobody knows, addresses that are none, files that are not there.
 
 mod files;
+mod notices;
 mod outside;
 
 use std::collections::BTreeSet;

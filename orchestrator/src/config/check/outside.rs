@@ -14,6 +14,8 @@ impl Checks<'_> {
         self.domains();
         self.labels();
         self.composes();
+        self.mail();
+        self.webhooks();
         let site = self.site;
         for target in &site.policy.allowed_targets {
             if let Err(error) = Glob::new(target) {
@@ -26,20 +28,6 @@ impl Checks<'_> {
             ("openshift.certificate_directory", site.openshift.certificate_directory.is_some()),
         ] {
             self.require(!(set && without), Problem::Missing, key, "openshift.url is missing");
-        }
-        let mail = &site.mail;
-        self.require(
-            mail.host.is_none() || mail.from.is_some(),
-            Problem::Missing,
-            "mail.host",
-            "mail.from is missing; mail needs a sender",
-        );
-        for (key, addresses) in [
-            ("mail.error_addresses", &mail.error_addresses),
-            ("mail.additional_addresses", &mail.additional_addresses),
-        ] {
-            let empty = addresses.iter().any(|address| address.trim().is_empty());
-            self.require(!empty, Problem::Missing, key, "one of the addresses is empty");
         }
     }
 
@@ -78,7 +66,7 @@ impl Checks<'_> {
     }
 
     /// User names and passwords were looked for when the layers were read.
-    fn address(&mut self, key: &str, address: &str) {
+    pub(super) fn address(&mut self, key: &str, address: &str) {
         match Url::parse(address) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") || !url.has_host() => {
                 self.invalid(Problem::BadUrl, key, "expected http://HOST or https://HOST");

@@ -142,6 +142,10 @@ impl<'a> Conversion<'a> {
         let koji = self.patch.koji.get_or_insert_default();
         koji.hub_url = Some(Some(form.hub_url));
         koji.root_url = Some(Some(form.root_url));
+        koji.reserve = form.reserve_build;
+        if form.reserve_build.is_some() {
+            self.comes_from("koji.reserve", "koji.reserve_build");
+        }
     }
 
     fn odcs(&mut self, form: Odcs) {

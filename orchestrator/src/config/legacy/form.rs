@@ -125,6 +125,13 @@ pub(crate) struct Koji {
     pub(crate) hub_url: String,
     pub(crate) root_url: String,
     pub(crate) auth: KojiAuth,
+    /// Known to later versions of OSBS.
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) reserve_build: Option<bool>,
+    #[serde(default, rename = "use_fast_upload")]
+    pub(crate) _use_fast_upload: Option<bool>,
+    #[serde(default, rename = "insecure_download")]
+    pub(crate) _insecure_download: Option<bool>,
 }
 
 /// How to log in to Koji: a certificate, Kerberos, or neither.

@@ -2,11 +2,13 @@
 //! and meanings.
 
 mod image;
+mod notices;
 mod outside;
 mod parts;
 mod service;
 
 pub use image::{Artifacts, Labels, Policy, Publication, Repositories};
-pub use outside::{Composes, Git, KojiSetting, Mail, OpenShift, SigningIntent, UnrecordedBuilds};
+pub use notices::{Ending, MailEncryption, Status, Webhook};
+pub use outside::{Composes, Git, ImageArchive, KojiSetting, Mail, OpenShift, SigningIntent, UnrecordedBuilds};
 pub use parts::{PlatformSetting, Pool, RegistrySetting};
 pub use service::{Builds, LocalWorkers, Service, State, Tls, Workers};

@@ -6,6 +6,7 @@ use common::service::ServiceAddress;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::notices::{Ending, MailEncryption};
 use crate::config::{Period, layers::section};
 
 /// Where koji-bridge listens when nobody says.
@@ -41,6 +42,12 @@ section! {
         bridge: Option<ServiceAddress> = None,
         /// What becomes of builds that Koji could not record: refuse or allow.
         unrecorded_builds: UnrecordedBuilds = UnrecordedBuilds::Refuse,
+        /// Whether builds are reserved in Koji before they begin, where koji-bridge can do that.
+        reserve: bool = true,
+        /// What Koji keeps of an image: the whole image, or a note that says where it is published (image or reference).
+        image_archive: ImageArchive = ImageArchive::Image,
+        /// Longest wait for the task in Koji that tags a build.
+        tag_deadline: Period = Period::from_secs(3600),
     }
     sections {}
 }
@@ -71,9 +78,21 @@ section! {
     settings {
         /// Mail server. Without it no mail is sent.
         host: Option<String> = None,
+        /// Port of the mail server. Without it 25, with `starttls` 587, with `tls` 465.
+        port: Option<u32> = None,
+        /// How the connection to the mail server is protected: none, starttls or tls.
+        encryption: MailEncryption = MailEncryption::None,
+        /// PEM file with the certificate authority that signed the mail server's certificate.
+        ca_file: Option<PathBuf> = None,
+        /// Name to log in to the mail server with. Without it nobody logs in.
+        user: Option<String> = None,
+        /// File with the password of that name.
+        password_file: Option<PathBuf> = None,
+        /// Which endings of builds are told by mail: manual_success, manual_fail, manual_canceled, auto_success, auto_fail, auto_canceled.
+        send_on: Vec<Ending> = Ending::FOR_PEOPLE.to_vec(),
         /// Address that mail comes from.
         from: Option<String> = None,
-        /// Who is told of every build that fails for reasons of its own.
+        /// Who is told when there is nobody else to tell.
         error_addresses: Vec<String> = Vec::new(),
         /// Who is told beside submitter and owner.
         additional_addresses: Vec<String> = Vec::new(),
@@ -113,6 +132,16 @@ pub enum UnrecordedBuilds {
     Refuse,
     /// They are made, and said to be unrecorded.
     Allow,
+}
+
+/// What Koji keeps of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageArchive {
+    /// The whole image, as `docker load` takes it.
+    Image,
+    /// A note that says where the image is published.
+    Reference,
 }
 
 /// Which keys packages may be signed with.

@@ -19,6 +19,12 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     ),
     ("mail from nobody", "mail: {host: smtp.example.org}\n", "config.missing", "mail.from"),
     (
+        "a mail address with a display name",
+        "mail: {additional_addresses: ['A <a@example.org>']}\n",
+        "config.bad_mail_address",
+        "mail.additional_addresses",
+    ),
+    (
         "an authority for no TLS",
         "registries: [{host: a.example, plain_http: true, ca_file: /ca.pem}]\n",
         "config.contradiction",

@@ -8,9 +8,11 @@ mod files;
 mod images;
 mod koji;
 mod koji_metadata;
+mod koji_record;
 mod koji_refusals;
 mod names;
 mod notices;
+mod notify;
 mod orchestrator;
 mod packages;
 mod parents;
@@ -76,6 +78,11 @@ pub const AREAS: &[Area] = &[
     },
     Area { title: "Koji", about: "What Koji and its bridge say.", pages: koji::PAGES },
     Area {
+        title: "Recording in Koji",
+        about: "Reserving a build, sending its files, importing and tagging it.",
+        pages: koji_record::PAGES,
+    },
+    Area {
         title: "Metadata for Koji",
         about: "What is found in a build's metadata before it is imported into Koji.",
         pages: koji_metadata::PAGES,
@@ -97,6 +104,11 @@ pub const AREAS: &[Area] = &[
         pages: workers::PAGES,
     },
     Area { title: "Images and tags", about: "What was built, and where it goes.", pages: images::PAGES },
+    Area {
+        title: "Mail and webhooks",
+        about: "Telling how a build ended. None of it changes how it ended.",
+        pages: notify::PAGES,
+    },
     Area {
         title: "The orchestrator itself",
         about: "Its disk, its database, its record of steps.",

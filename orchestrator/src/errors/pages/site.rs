@@ -142,6 +142,14 @@ pub(super) const PAGES: &[Page] = &[
         "",
     ),
     page(
+        "config.bad_mail_address",
+        "policy",
+        "A setting should be a mail address and is none.",
+        "It is not of the form NAME@DOMAIN in plain letters; a display name is no part of an address.",
+        "Correct the address that the message names.",
+        "mail: {error_addresses: ['Mara <mara@example.org>']}",
+    ),
+    page(
         "config.bad_pattern",
         "policy",
         "A pattern of the configuration is none.",

@@ -6,7 +6,7 @@ use common::{
     failure::{Failure, FailureClass},
     service::{ConnectError, ServiceAddress},
 };
-use proto::convert::BadField;
+use proto::convert::{BadField, KojiFailure, KojiFailureKind, koji_failure};
 use tonic::{Code, Status};
 
 /// A question to Koji that was not answered.
@@ -57,6 +57,9 @@ pub enum KojiError {
         /// Why.
         message: String,
     },
+    /// The bridge reached the hub, or tried to, and says in full how it failed.
+    #[error("{}", .0.failure.message)]
+    Told(Box<KojiFailure>),
     /// This bridge cannot do it.
     #[error("koji-bridge at {bridge} does not offer {call}")]
     NotOffered {
@@ -110,6 +113,11 @@ impl KojiError {
     /// The error that a call's status stands for.
     pub(super) fn from_status(bridge: &ServiceAddress, call: &'static str, status: &Status) -> Self {
         let (bridge, message) = (bridge.clone(), status.message().to_owned());
+        if status.code() != Code::NotFound
+            && let Some(told) = koji_failure(status)
+        {
+            return Self::Told(Box::new(told));
+        }
         match status.code() {
             Code::NotFound => Self::NotFound { call, message },
             Code::Unimplemented => Self::NotOffered { bridge, call },
@@ -132,8 +140,30 @@ impl KojiError {
     }
 }
 
+/// The failure of a call as the bridge tells it: its code is kept, and its class
+/// says whether another try can help. What may have been carried out can be asked
+/// for again, because the bridge looks before it repeats anything.
+fn told(told: &KojiFailure) -> Failure {
+    let mut failure = told.failure.clone();
+    match told.kind {
+        KojiFailureKind::Permanent if failure.class.is_worth_another_try() => {
+            failure.class = FailureClass::Policy;
+        }
+        KojiFailureKind::Permanent => {}
+        KojiFailureKind::Retryable | KojiFailureKind::Offline | KojiFailureKind::Ambiguous => {
+            failure.class = FailureClass::Infrastructure;
+        }
+    }
+    let fault = told.fault.as_ref().filter(|(_, text)| !failure.message.contains(text.as_str()));
+    failure.causes.extend(fault.map(|(code, text)| format!("{}: fault {code}: {text}", told.method)));
+    failure
+}
+
 impl From<KojiError> for Failure {
     fn from(error: KojiError) -> Self {
+        if let KojiError::Told(failed) = &error {
+            return told(failed);
+        }
         let (class, code, advice) = match &error {
             KojiError::Address { .. }
             | KojiError::Unavailable { .. }
@@ -147,7 +177,7 @@ impl From<KojiError> for Failure {
                 (FailureClass::Infrastructure, "koji.truncated_download", "try again")
             }
             // Asking again would be answered in the same way.
-            KojiError::NotFound { .. } | KojiError::Refused { .. } => (
+            KojiError::NotFound { .. } | KojiError::Refused { .. } | KojiError::Told(_) => (
                 FailureClass::Policy,
                 "koji.refused",
                 "the hub's own words say why; permissions belong to the bridge's Koji user",

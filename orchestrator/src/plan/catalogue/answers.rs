@@ -199,8 +199,26 @@ pub(super) fn image_stream(facts: &Facts<'_>) -> Answer {
     })
 }
 
+/// Whether the build is recorded: its files go to the hub, and then it is
+/// imported.
 pub(super) fn record_build(facts: &Facts<'_>) -> Answer {
-    unless_scratch(facts, "is not recorded in Koji", || koji_can(facts, KojiCapability::Import))
+    unless_scratch(facts, "is not recorded in Koji", || {
+        [KojiCapability::Upload, KojiCapability::Import]
+            .map(|needed| koji_can(facts, needed))
+            .into_iter()
+            .find(|answer| *answer != Answer::Runs)
+            .unwrap_or(Answer::Runs)
+    })
+}
+
+pub(super) fn reserve_build(facts: &Facts<'_>) -> Answer {
+    match record_build(facts) {
+        Answer::Runs if !facts.settings.koji.reserve => {
+            Answer::skipped("koji.not_reserved_here", "the site reserves no builds (koji.reserve)")
+        }
+        Answer::Runs => koji_can(facts, KojiCapability::Reserve),
+        skipped => skipped,
+    }
 }
 
 pub(super) fn tag_build(facts: &Facts<'_>) -> Answer {
@@ -208,7 +226,10 @@ pub(super) fn tag_build(facts: &Facts<'_>) -> Answer {
         if facts.request.target.is_none() {
             return Answer::skipped("koji.no_target", "the request names no Koji target");
         }
-        koji_can(facts, KojiCapability::Tag)
+        match record_build(facts) {
+            Answer::Runs => koji_can(facts, KojiCapability::Tag),
+            skipped => skipped,
+        }
     })
 }
 
@@ -229,13 +250,18 @@ pub(super) fn withdraw(_: &Facts<'_>) -> Answer {
     Answer::skipped("only_on_failure", "tags are put back only when a build fails after it set some")
 }
 
+pub(super) fn refund(_: &Facts<'_>) -> Answer {
+    Answer::skipped("only_on_failure", "a reservation is given back only when the build fails before its import")
+}
+
 pub(super) fn cancel_filesystem(_: &Facts<'_>) -> Answer {
     Answer::skipped("only_on_failure", "a task is cancelled only when the build fails before it is done")
 }
 
 pub(super) fn notify(facts: &Facts<'_>) -> Answer {
-    if facts.settings.mail.host.is_none() {
-        return Answer::skipped("mail.not_configured", "the site names no mail server (mail.host)");
+    if facts.settings.mail.host.is_none() && facts.settings.webhooks.is_empty() {
+        let sentence = "the site names neither a mail server (mail.host) nor a webhook (webhooks)";
+        return Answer::skipped("mail.not_configured", sentence);
     }
-    Answer::skipped("mail.not_supported_yet", "mail is not sent by this version")
+    Answer::Runs
 }

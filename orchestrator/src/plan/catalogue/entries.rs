@@ -157,6 +157,14 @@ pub const CATALOGUE: &[Entry] = &[
         applies: answers::always,
     },
     Entry {
+        name: "reserve_build",
+        former: None,
+        stage: Stage::Prepare,
+        does: "reserves the build in Koji, so that nobody else can take its release",
+        reads: &["site.koji.reserve", "request.koji_task", "request.release"],
+        applies: answers::reserve_build,
+    },
+    Entry {
         name: "settle_labels",
         former: Some(Orchestrator("add_labels_in_dockerfile")),
         stage: Stage::Prepare,
@@ -276,6 +284,14 @@ pub const CATALOGUE: &[Entry] = &[
         applies: answers::always,
     },
     Entry {
+        name: "prepare_koji_upload",
+        former: None,
+        stage: Stage::Prepare,
+        does: "gets a directory at Koji for the build's files, and the ticket for it",
+        reads: &["site.koji"],
+        applies: answers::record_build,
+    },
+    Entry {
         name: "build_image",
         former: Some(Orchestrator("orchestrate_build")),
         stage: Stage::Build,
@@ -353,7 +369,7 @@ pub const CATALOGUE: &[Entry] = &[
         former: Some(Orchestrator("koji_import")),
         stage: Stage::Publish,
         does: "records the build in Koji",
-        reads: &["site.koji", "request.koji_task"],
+        reads: &["site.koji", "request.koji_task", "request.user_data"],
         applies: answers::record_build,
     },
     Entry {
@@ -377,7 +393,7 @@ pub const CATALOGUE: &[Entry] = &[
         former: Some(Orchestrator("koji_tag_build")),
         stage: Stage::Publish,
         does: "tags the build in Koji",
-        reads: &["request.target"],
+        reads: &["request.target", "site.koji.tag_deadline"],
         applies: answers::tag_build,
     },
     Entry {
@@ -397,6 +413,14 @@ pub const CATALOGUE: &[Entry] = &[
         applies: answers::withdraw,
     },
     Entry {
+        name: "refund_build",
+        former: None,
+        stage: Stage::Finish,
+        does: "gives the reservation in Koji back after a failure",
+        reads: &[],
+        applies: answers::refund,
+    },
+    Entry {
         name: "cancel_filesystem_task",
         former: None,
         stage: Stage::Finish,
@@ -413,14 +437,6 @@ pub const CATALOGUE: &[Entry] = &[
         applies: answers::always,
     },
     Entry {
-        name: "notify",
-        former: Some(Orchestrator("sendmail")),
-        stage: Stage::Finish,
-        does: "tells people",
-        reads: &["site.mail"],
-        applies: answers::notify,
-    },
-    Entry {
         name: "clean_up",
         former: Some(Orchestrator("remove_built_image")),
         stage: Stage::Finish,
@@ -435,6 +451,14 @@ pub const CATALOGUE: &[Entry] = &[
         does: "forgets the build's work orders",
         reads: &[],
         applies: answers::always,
+    },
+    Entry {
+        name: "notify",
+        former: Some(Orchestrator("sendmail")),
+        stage: Stage::Finish,
+        does: "tells people by mail, and programs by webhook",
+        reads: &["site.mail", "site.webhooks"],
+        applies: answers::notify,
     },
 ];
 

@@ -46,9 +46,10 @@ pub const OF_ORCHESTRATOR: &[(&str, Fate)] = &[
     ("koji_import", Step("record_build")),
     ("koji_tag_build", Step("tag_build")),
     ("store_metadata_in_osv3", Step("record_outcome")),
-    ("sendmail", Step("notify")),
     ("remove_built_image", Step("clean_up")),
     ("remove_worker_metadata", Step("release_workers")),
+    // It came before the two, whose failures then went unmentioned.
+    ("sendmail", Step("notify")),
 ];
 
 /// The worker's steps in the order of its list.

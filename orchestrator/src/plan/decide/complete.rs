@@ -57,6 +57,7 @@ pub(super) fn complete(draft: &Draft, request: &BuildRequest, settings: &Setting
         format: settings.publication.manifest_format,
         tags: draft.tags.clone().ok_or_else(|| lacks("tags"))?,
         targets: draft.destinations.clone(),
+        recording: draft.recording.clone(),
         steps: draft.steps.clone(),
     })
 }

@@ -6,7 +6,7 @@ use super::{Problems, applies, source::Read};
 use crate::{
     outside::KojiTarget,
     plan::{
-        Draft, ExtraFileRecord, Facts, FindTargetRepository, Notice, ParentBuild, PlannedFile,
+        Draft, ExtraFileRecord, Facts, FindTargetRepository, Notice, ParentBuild, PlannedFile, RecordedComposes,
         SelectedPlatform,
         artifacts::FetchArtifacts,
         composes::{ComposeInputs, ComposeOutcome, request_composes},
@@ -26,6 +26,8 @@ pub(super) struct Contents {
     repositories: Vec<RepositoryFile>,
     /// Those for one platform.
     by_platform: ByPlatform<RepositoryFile>,
+    /// The composes that packages come from.
+    pub(super) composes: Option<RecordedComposes>,
     /// Whether everything that a build would have is here: a dry run fetches no
     /// artifacts.
     pub(super) is_complete: bool,
@@ -64,6 +66,11 @@ pub(super) async fn gather(
     let Around { facts, read, target, may_change, .. } = around;
     let mut contents = Contents { is_complete: true, ..Contents::default() };
     let composed = composes(flow, around, found, draft).await?;
+    contents.composes = (!composed.composes.is_empty()).then(|| RecordedComposes {
+        ids: composed.composes.iter().map(|compose| compose.id).collect(),
+        signing_intent: composed.signing_intent.clone(),
+        overridden: composed.overridden,
+    });
     if applies("fetch_sources", facts)?
         && may_change
         && let Some(read) = read

@@ -10,6 +10,7 @@ mod complete;
 mod contents;
 mod filesystem;
 mod images;
+mod koji;
 mod parents;
 mod problems;
 mod pure;
@@ -120,20 +121,28 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     // What hangs on the parent image is certain only if that was read.
     let mut uncertain = Problems::default();
     let mut images = images::Inputs::new(flow, &facts, read.as_ref(), platforms, &parents);
-    let choice = match images.release_labels() {
+    let named = images.release_labels();
+    let mut choice = match &named {
         // Nobody knows yet whether the Dockerfile has one.
         None => None,
         Some(labels) => uncertain.take(
             flow.run(ChooseRelease {
                 requested: request.release.as_deref(),
                 mode: &request.mode,
-                labels: &labels,
+                labels,
                 append: request.flatpak,
                 has_koji: koji != KojiReach::NotConfigured,
                 ask_koji: koji.offers(KojiCapability::Releases) && koji.offers(KojiCapability::Builds),
+                reserves: applies("reserve_build", &facts)?,
             })
             .await,
         )?,
+    };
+    // Whatever is found to be wrong after this gives the reservation back.
+    let reserved = if found.is_empty() && uncertain.is_empty() && parents.are_known {
+        koji::reserve(flow, &facts, named.as_ref(), &mut choice, &mut found, &mut draft).await?
+    } else {
+        None
     };
     images.release = choice.as_ref().and_then(|choice| choice.release.clone());
     draft.release = choice.as_ref().map(|choice| Decision {
@@ -206,6 +215,16 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
         draft.context = found.take(context)?;
     }
     images.plan_work_orders(&mut draft);
+    let known = koji::Known {
+        facts: &facts,
+        read: read.as_ref(),
+        target: target.as_ref(),
+        parents: &parents,
+        parent_build: parent_build.as_ref(),
+        contents: &contents,
+        reserved,
+    };
+    draft.recording = koji::recording(flow, known, &mut found, &draft).await?;
     draft.problems = found.into_inner();
     Ok(draft)
 }
@@ -302,6 +321,7 @@ fn empty(request: &BuildRequest, frozen: &super::FrozenSettings) -> Draft {
             failure_policy: request.failure_policy.unwrap_or(builds.failure_policy),
             extra_tags: Vec::new(),
         },
+        recording: None,
     }
 }
 
@@ -314,6 +334,11 @@ fn able(reach: KojiReach) -> KojiReach {
         KojiCapability::Repositories,
         KojiCapability::Archives,
         KojiCapability::ImageTasks,
+        KojiCapability::Reserve,
+        KojiCapability::Upload,
+        KojiCapability::Import,
+        KojiCapability::Tag,
+        KojiCapability::People,
     ];
     match reach {
         KojiReach::Serving { mut bridge } => {

@@ -86,6 +86,8 @@ pub(super) fn leaves(request: &BuildRequest, origins: &BTreeMap<String, String>)
         "The image whose change caused the rebuild.",
     );
     leaves.add("image_stream", request.image_stream.clone(), "not set", "OpenShift image stream.");
+    let keys = request.user_data.as_ref().map(|data| format!("{} keys", data.len()));
+    leaves.add("user_data", keys, "not set", "Data of the caller's own, which Koji keeps.");
     leaves.list
 }
 

@@ -171,5 +171,6 @@ pub(crate) fn draft() -> Draft {
             failure_policy: FailurePolicy::StopOthers,
             extra_tags: tags(&["stable"]),
         },
+        recording: None,
     }
 }

@@ -68,6 +68,7 @@ impl World {
             layout_root: LayoutRoot::Free(PathBuf::new()),
             reach,
             narrator: lines.clone(),
+            vault: crate::services::Vault::none(),
         };
         let platforms = platforms.iter().map(|(platform, architecture)| SelectedPlatform {
             platform: platform.parse().unwrap(),

@@ -7,11 +7,11 @@
 /// A release cannot be counted on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the release '{0}' does not begin with a number that can be counted on")]
-pub(super) struct NotCountable(pub(super) String);
+pub(in crate::plan) struct NotCountable(pub(super) String);
 
 /// Releases to try, without end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Candidates {
+pub(in crate::plan) enum Candidates {
     /// `N.rest`, `N+1.rest`, …
     Counting {
         /// What the hub would give, without a suffix of digits.
@@ -37,8 +37,20 @@ impl Candidates {
         Self::Appending { base: base.unwrap_or("1").to_owned(), number: 1 }
     }
 
+    /// Those from a release that was found to be free.
+    pub(in crate::plan) fn counting(release: &str) -> Self {
+        Self::Counting { next: release.to_owned() }
+    }
+
+    /// Those from a release that was appended to another one; `None` for one that
+    /// does not end with a number.
+    pub(in crate::plan) fn appended(release: &str) -> Option<Self> {
+        let (base, number) = release.rsplit_once('.')?;
+        Some(Self::Appending { base: base.to_owned(), number: number.parse().ok()? })
+    }
+
     /// The one to try now.
-    pub(super) fn current(&self) -> String {
+    pub(in crate::plan) fn current(&self) -> String {
         match self {
             Self::Counting { next } => next.clone(),
             Self::Appending { base, number } => format!("{base}.{number}"),
@@ -49,7 +61,7 @@ impl Candidates {
     ///
     /// # Errors
     /// The release has no number to count on.
-    pub(super) fn advance(self) -> Result<Self, NotCountable> {
+    pub(in crate::plan) fn advance(self) -> Result<Self, NotCountable> {
         Ok(match self {
             Self::Counting { next } => Self::Counting { next: incremented(&next)? },
             Self::Appending { base, number } => Self::Appending { base, number: number.saturating_add(1) },

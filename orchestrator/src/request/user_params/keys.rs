@@ -180,7 +180,7 @@ static TABLE: &[Key] = &[
         Fate::Retired("because the chain of rebuilds is known to who sends them, and no step looks at it"),
     ),
     key("user", Kind::Text, Fate::Field("request.user")),
-    key("userdata", Kind::Anything, Fate::Refused("a record has no place for data of other programs yet")),
+    key("userdata", Kind::Anything, Fate::Field("request.user_data")),
     key("worker_deadline", Kind::Number, Fate::Retired("because limits.time bounds the platforms")),
     key("yum_repourls", Kind::Texts, Fate::Field("request.repository_urls")),
 ];

@@ -80,6 +80,10 @@ fn describe(state: &State, id: u64, archive: &Archive) -> Value {
 
 fn list_archives(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Fault> {
     let state = &*context.state;
+    // Which archives another one or a build root was made of is not kept.
+    if ["componentBuildrootID", "imageID", "hostID"].iter().any(|name| given(arguments, name).is_some()) {
+        return query_options::apply(Vec::new(), arguments);
+    }
     let build = match given(arguments, "buildID") {
         None => None,
         Some(build) => match builds::find(state, build)? {

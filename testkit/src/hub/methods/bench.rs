@@ -93,7 +93,7 @@ impl Bench {
 }
 
 fn state() -> State {
-    let mut state = State::default();
+    let mut state = State { last_id: 100, ..State::default() };
     for (id, name, permissions) in
         [(1, "admin", &["admin"][..]), (2, "osbs", &[]), (3, "tagger", &["tag"]), (4, "alice", &[])]
     {

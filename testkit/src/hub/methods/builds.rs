@@ -189,6 +189,15 @@ fn list_builds(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value
     };
     let (source, pattern) = (glob("source")?, glob("pattern")?);
     let draft = given(arguments, "draft").map(super::arguments::truth);
+    let between = |before: &str, after: &str, time: Option<f64>| {
+        let bound = |name: &str| match given(arguments, name) {
+            Some(Value::Double(bound)) => Some(*bound),
+            Some(Value::Int(bound)) => Some(*bound as f64),
+            _ => None,
+        };
+        bound(before).is_none_or(|bound| time.is_some_and(|time| time < bound))
+            && bound(after).is_none_or(|bound| time.is_some_and(|time| time > bound))
+    };
     let number_of = |name: &Option<String>| {
         name.as_ref().and_then(|name| state.content_generators.get(name)).map(|generator| generator.id)
     };
@@ -204,6 +213,8 @@ fn list_builds(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value
                 .is_none_or(|source| build.source.as_ref().is_some_and(|text| source.is_match(text)))
             && pattern.as_ref().is_none_or(|pattern| pattern.is_match(&build.nvr()))
             && draft.is_none_or(|draft| is_draft(build) == draft)
+            && between("createdBefore", "createdAfter", Some(build.creation_time))
+            && between("completeBefore", "completeAfter", build.completion_time)
             && task.is_none_or(|task| match task {
                 -1 => build.task.is_some(),
                 task => build.task.is_some_and(|number| i64::try_from(number) == Ok(task)),
@@ -261,3 +272,6 @@ pub(in crate::hub) fn cancel(state: &mut State, id: u64, now: f64) -> bool {
     build.token = None;
     true
 }
+
+#[cfg(test)]
+mod tests;

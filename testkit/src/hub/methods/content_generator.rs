@@ -27,7 +27,6 @@ use super::{
     builds,
 };
 use crate::hub::context::{Context, fault};
-use serde_json::Value as Json;
 
 /// The methods of this topic.
 pub(super) const ENTRIES: &[Entry] =
@@ -43,7 +42,7 @@ fn cg_import(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, 
     let token = text(arguments, "token")?;
     let metadata = metadata::read(context.top_directory, directory, given(arguments, "metadata"))?;
     let version = super::python::key(&metadata.content, "metadata_version")?;
-    if *version != Json::from(0) {
+    if version.as_i64() != Some(0) {
         return Err(fault::generic(format!("No such metadata version: {}", super::python::repr(version))));
     }
     let (generator, caller) = access::generator(context, &metadata.content)?;

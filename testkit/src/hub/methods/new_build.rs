@@ -111,9 +111,7 @@ fn package(context: &mut Context<'_>, name: &str) -> Result<u64, Fault> {
     if name.is_empty() || !name.chars().all(allowed) {
         return Err(fault::generic(format!("Name {name} does not match RegexNameInternal value")));
     }
-    let id = context.state.packages.values().max().map_or(1, |last| last + 1);
-    context.state.packages.insert(name.to_owned(), id);
-    Ok(id)
+    Ok(context.state.add_package(name))
 }
 
 fn recycle(context: &mut Context<'_>, id: u64, new: NewBuild) -> Result<(), Fault> {

@@ -130,3 +130,6 @@ fn make_task(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, 
     let channel = text(arguments, "channel")?.unwrap_or("default");
     submit(context, arguments, method, request, channel)
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,8 +41,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         get_task_children,
     ),
     Entry::read("getTaskDescendents", "getTaskDescendents(task_id, request=False)", get_task_descendents),
+    Entry::read("getHost", "get_host(hostInfo, strict=False, event=None)", get_host),
     Entry::write("cancelTask", "cancelTask(task_id, recurse=True)", cancel_task),
 ];
+
+/// Name of the host that tasks are said to run on.
+const HOST: &str = "builder.example.test";
 
 /// A task as `getTaskInfo` answers it.
 fn describe(id: u64, task: &Task, request: bool) -> Value {
@@ -223,6 +227,27 @@ fn get_task_descendents(context: &mut Context<'_>, arguments: &Arguments) -> Res
         answer = with(answer, &id.to_string(), Value::Array(children));
     }
     Ok(answer)
+}
+
+/// The one host that tasks are said to run on.
+fn get_host(_: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Fault> {
+    let wanted = arguments.named.get("hostInfo").unwrap_or(&Value::Nil);
+    if *wanted != Value::Int(1) && *wanted != Value::from(HOST) {
+        let text = format!("Invalid hostInfo: {}", super::python::text(&super::python::from_wire(wanted)));
+        return if flag(arguments, "strict") { Err(fault::generic(text)) } else { Ok(Value::Nil) };
+    }
+    Ok(record([
+        ("id", Value::Int(1)),
+        ("user_id", Value::Nil),
+        ("name", Value::from(HOST)),
+        ("arches", Value::from("noarch")),
+        ("task_load", Value::Double(0.0)),
+        ("capacity", Value::Double(2.0)),
+        ("description", Value::Nil),
+        ("comment", Value::Nil),
+        ("enabled", Value::Bool(true)),
+        ("ready", Value::Bool(true)),
+    ]))
 }
 
 fn cancel_task(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Fault> {

@@ -176,8 +176,8 @@ fn reservation(
         true => format!("{},draft_{id}", python::text(python::key(build, "release")?)),
         false => python::text(python::key(build, "release")?),
     };
-    if *python::key(build, "name")? != Json::from(reserved.name.as_str())
-        || *python::key(build, "version")? != Json::from(reserved.version.as_str())
+    if python::key(build, "name")?.as_str() != Some(reserved.name.as_str())
+        || python::key(build, "version")?.as_str() != Some(reserved.version.as_str())
         || release != reserved.release
     {
         return refuse(format!("Build ({id}) NVR is different"));

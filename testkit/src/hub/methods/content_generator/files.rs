@@ -81,7 +81,7 @@ fn check_one(
     let path = paths::join(&paths::work(place.top), &[place.directory, below, &filename])?;
     let size = fs::metadata(&path).map_err(|error| paths::os_error(&error, &path))?.len();
     let expected = python::key(output, "filesize")?;
-    if *expected != Json::from(size) {
+    if expected.as_u64() != Some(size) {
         return Err(fault::generic(format!(
             "File size {size} for {filename} (expected {}) doesn't match. Corrupted upload?",
             python::text(expected)

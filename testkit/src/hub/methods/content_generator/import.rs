@@ -116,7 +116,7 @@ fn import_one(
     buildroots: &BuildrootNumbers,
     directory: &str,
 ) -> Result<(), Fault> {
-    if context.settings.fails_at_output.as_ref() == Some(&output.filename) {
+    if context.state.fails_at_output.as_ref() == Some(&output.filename) {
         let text = format!("[Errno 28] No space left on device: {}", python::quoted(&output.path));
         return Err(fault::uncaught("OSError", &text));
     }

@@ -79,7 +79,7 @@ fn a_failure_half_way_loses_what_was_moved() {
     let reserved = from_wire(&bench.ask(IMPORTER, "CGInitBuild", reserve).unwrap());
     let mut metadata = example.metadata.clone();
     metadata["build"]["build_id"] = reserved["build_id"].clone();
-    bench.settings.fails_at_output = Some("orchestrator.log".to_owned());
+    bench.state.fails_at_output = Some("orchestrator.log".to_owned());
     let import = |directory: &str| json!([metadata, directory, reserved["token"]]);
     let (code, text) = bench.fault(IMPORTER, "CGImport", import(DIRECTORY));
     assert_eq!(code, 1);
@@ -88,7 +88,7 @@ fn a_failure_half_way_loses_what_was_moved() {
     let build = &bench.state.builds[&1];
     assert_eq!((build.state, build.token.is_some()), (build_state::BUILDING, true));
 
-    bench.settings.fails_at_output = None;
+    bench.state.fails_at_output = None;
     let (code, text) = bench.fault(IMPORTER, "CGImport", import(DIRECTORY));
     assert_eq!(code, 1);
     assert!(text.starts_with("<class 'FileNotFoundError'>"), "{text}");

@@ -1,0 +1,144 @@
+//! The build in Koji: a place for its files, the record itself, its tag, and the
+//! way back.
+//!
+//! All images are at all destinations by digest, read back, before Koji hears of
+//! the build, and no tag points to them yet: an import cannot be taken back, so
+//! everything that can still fail for reasons of the image comes before it.
+
+mod inventory;
+mod logs;
+mod metadata;
+mod prepare_upload;
+mod record_build;
+mod refund;
+mod tag_build;
+
+use std::time::Duration;
+
+use common::{
+    failure::{Failure, FailureClass},
+    flow::{
+        Flow,
+        event::KojiRecord,
+    },
+    retry::{Patience, Transient, retry},
+    work::Descriptor,
+};
+
+pub use prepare_upload::{PrepareKojiUpload, PreparedUpload, UPLOAD_TICKET};
+pub(super) use prepare_upload::WorkerFiles;
+pub use record_build::{RecordBuild, RecordedBuild};
+pub use refund::RefundBuild;
+pub(super) use refund::give_back;
+pub use tag_build::{TagBuild, TagTask};
+
+use super::BuiltMember;
+use crate::{
+    outside::Koji,
+    plan::{Plan, Recording},
+    services::BuildServices,
+};
+
+/// How long a hub that is offline is waited for within one try of a step.
+const PATIENCE: Patience = Patience {
+    attempts: 10,
+    first_wait: Duration::from_millis(500),
+    longest_wait: Duration::from_secs(60),
+};
+
+/// What Koji is told, where it is told anything.
+fn recording(plan: &Plan) -> Option<&Recording> {
+    plan.recording.as_ref().filter(|_| plan.reason_against("record_build").is_none())
+}
+
+/// Koji, which has to be there because the plan says so.
+fn koji(services: &BuildServices) -> Result<&Koji, Failure> {
+    services.shared.outside.koji.as_ref().ok_or_else(|| {
+        let message = "the plan records the build in Koji, and this process knows no koji-bridge";
+        Failure::new(FailureClass::Policy, "koji.no_bridge", message)
+            .with_advice("set koji.bridge again as it was when the build began, or submit the build again")
+    })
+}
+
+/// A call that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.message)]
+struct CallFailed(Failure);
+
+impl Transient for CallFailed {
+    fn retry_after(&self) -> Option<Duration> {
+        self.0.class.is_worth_another_try().then_some(Duration::ZERO)
+    }
+}
+
+/// Repeats a call that can be repeated, while its failure is worth it.
+async fn patiently<T, F: Future<Output = Result<T, Failure>>>(
+    what: &str,
+    mut call: impl FnMut() -> F,
+) -> Result<T, Failure> {
+    let tried = retry(PATIENCE, what, || {
+        let call = call();
+        async { call.await.map_err(CallFailed) }
+    });
+    tried.await.map_err(|CallFailed(failure)| failure)
+}
+
+/// Gets a directory for the build's files; `None` for a build that is not
+/// recorded.
+pub(super) async fn prepare(
+    flow: &Flow<'_, BuildServices>,
+    plan: &Plan,
+) -> Result<Option<PreparedUpload>, Failure> {
+    match recording(plan) {
+        Some(_) => flow.run(PrepareKojiUpload {}).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Records the build; `None` where it is left out.
+pub(super) async fn record(
+    flow: &Flow<'_, BuildServices>,
+    plan: &Plan,
+    index: &Descriptor,
+    members: &[BuiltMember],
+    upload: Option<&PreparedUpload>,
+) -> Result<Option<RecordedBuild>, Failure> {
+    if super::left_out(flow, plan, "record_build").await? {
+        return Ok(None);
+    }
+    let (Some(recording), Some(upload)) = (recording(plan), upload) else {
+        let message = "the build is to be recorded in Koji, and the plan does not say as what";
+        return Err(Failure::new(FailureClass::Internal, "plan.incomplete", message));
+    };
+    flow.run(RecordBuild { plan, recording, index, members, upload }).await.map(Some)
+}
+
+/// Tags the recorded build; the record as the result has it.
+pub(super) async fn tag(
+    flow: &Flow<'_, BuildServices>,
+    plan: &Plan,
+    recorded: Option<&RecordedBuild>,
+) -> Result<Option<KojiRecord>, Failure> {
+    let left_out = super::left_out(flow, plan, "tag_build").await?;
+    let Some(recorded) = recorded else { return Ok(None) };
+    let tag = recording(plan).and_then(|recording| recording.tag.as_deref()).filter(|_| !left_out);
+    if let Some(tag) = tag {
+        flow.run(TagBuild { build: recorded.build, nvr: &recorded.nvr, tag }).await?;
+    }
+    Ok(Some(KojiRecord {
+        build: recorded.build,
+        nvr: recorded.nvr.clone(),
+        tag: tag.map(str::to_owned),
+        web_url: recorded.web_url.clone(),
+    }))
+}
+
+/// A failure after the import, which nothing takes back: it says so.
+pub(super) fn after_import(failure: Failure, recorded: Option<&RecordedBuild>) -> Failure {
+    let Some(RecordedBuild { build, nvr, .. }) = recorded else { return failure };
+    if failure.class == FailureClass::Cancelled {
+        return failure;
+    }
+    let message = format!("{} (imported into Koji as build {build}, {nvr}, which stays there)", failure.message);
+    Failure { message, ..failure }
+}

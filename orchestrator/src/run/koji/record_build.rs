@@ -1,0 +1,269 @@
+//! Step: records the build in Koji.
+//!
+//! Logs go up, the document is composed and kept in the build's directory, and
+//! then it is imported. A step that runs again imports the very same document:
+//! that is how the bridge knows that it is the same import.
+
+use std::{io::ErrorKind, path::Path, time::Duration};
+
+use common::{
+    failure::{Failure, FailureClass},
+    flow::{Context, Policy, Stage, Step},
+    nvr::Nvr,
+    secret::Secret,
+    work::{Descriptor, KojiFile},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    PreparedUpload, inventory, koji,
+    logs::{self, LogFile},
+    metadata::{MemberFacts, MetadataFacts, UploadedLog, compose},
+    patiently,
+};
+use crate::{
+    outside::{Import, Koji, KojiTaskState, ReservationRequest},
+    plan::{Plan, RESERVATION_TOKEN, Recording},
+    run::{BuiltMember, members},
+    services::{BuildServices, disk_failure},
+};
+
+/// Name of the document in the build's directory.
+const DOCUMENT: &str = "koji-metadata.json";
+
+/// Records the build.
+#[derive(Serialize)]
+pub struct RecordBuild<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// What Koji is told.
+    pub recording: &'a Recording,
+    /// The index.
+    pub index: &'a Descriptor,
+    /// The members, in the order of the index.
+    pub members: &'a [BuiltMember],
+    /// Where the files are.
+    pub upload: &'a PreparedUpload,
+}
+
+/// A recorded build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedBuild {
+    /// Its number.
+    pub build: u64,
+    /// Its name, version and release.
+    pub nvr: Nvr,
+    /// Its page.
+    pub web_url: Option<String>,
+}
+
+impl Step<BuildServices> for RecordBuild<'_> {
+    const NAME: &'static str = "record_build";
+    const STAGE: Stage = Stage::Publish;
+    type Output = RecordedBuild;
+
+    fn policy(&self) -> Policy {
+        // An import that has begun is waited for: nobody takes it back.
+        Policy {
+            attempts: 3,
+            wait: Duration::from_secs(30),
+            timeout: Duration::from_secs(4 * 3600),
+            grace: Duration::from_secs(900),
+        }
+    }
+
+    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<RecordedBuild, Failure> {
+        let services = cx.services;
+        let koji = koji(services)?;
+        let ticket = self.upload.ticket(services).await?;
+        self.check_task(koji).await?;
+        let path = services.directory().join(DOCUMENT);
+        let document = match kept(&path).await? {
+            Some(document) => document,
+            None => {
+                let document = self.compose(cx, koji, &ticket).await?;
+                keep(&path, &document).await?;
+                document
+            }
+        };
+        let token = self.token(services, koji).await?;
+        if cx.cancel.is_cancelled() {
+            return Err(Failure::cancelled("the build was asked to stop"));
+        }
+        let imported = patiently("import a build into Koji", || {
+            koji.import(Import {
+                document: document.clone(),
+                directory: &self.upload.directory,
+                ticket: &ticket,
+                token: token.as_ref(),
+            })
+        })
+        .await?;
+        for warning in &imported.warnings {
+            cx.warn("koji.import_warning", warning).await?;
+        }
+        let nvr = self.recording.nvr.clone();
+        services.say(cx.name, &format!("Koji has {nvr} as build {}", imported.build)).await;
+        let web = Some(self.recording.web_url.as_str()).filter(|url| !url.is_empty());
+        let web_url = web.map(|url| format!("{url}/buildinfo?buildID={}", imported.build));
+        Ok(RecordedBuild { build: imported.build, nvr, web_url })
+    }
+}
+
+impl RecordBuild<'_> {
+    /// Makes sure that the task that asked for the build still wants it. A build
+    /// that Koji has already is beyond that question.
+    async fn check_task(&self, koji: &Koji) -> Result<(), Failure> {
+        let Some(id) = self.recording.task else { return Ok(()) };
+        let task = patiently("look at a task in Koji", || koji.task(id)).await?;
+        let state = match task {
+            Some(task) if task.state == KojiTaskState::Unfinished => return Ok(()),
+            Some(task) => match task.state {
+                KojiTaskState::Cancelled => "was cancelled",
+                KojiTaskState::Failed => "has failed",
+                KojiTaskState::Closed | KojiTaskState::Unfinished => "is over",
+            },
+            None => "does not exist",
+        };
+        let nvr = &self.recording.nvr;
+        let build = patiently("look for a build in Koji", || koji.build(nvr)).await?;
+        if build.is_some_and(|build| build.is_complete()) {
+            return Ok(());
+        }
+        let message = format!("task {id}, which asked for the build, {state}: {nvr} is not imported");
+        Err(Failure::new(FailureClass::User, "koji.task_over", message)
+            .with_advice("submit the build again if it is still wanted"))
+    }
+
+    /// The token of the reservation; a new one when it was lost.
+    async fn token(&self, services: &BuildServices, koji: &Koji) -> Result<Option<Secret>, Failure> {
+        let Some(reserved) = &self.recording.reserved else { return Ok(None) };
+        let vault = &services.planning.vault;
+        if let Some(token) = vault.secret(RESERVATION_TOKEN).await? {
+            return Ok(Some(token));
+        }
+        let request = ReservationRequest {
+            nvr: reserved.nvr.clone(),
+            key: services.stamp.build.to_string(),
+            task: self.recording.task,
+        };
+        let again = patiently("take over a reservation in Koji", || koji.reserve(&request)).await?;
+        vault.keep(RESERVATION_TOKEN, &again.token).await?;
+        Ok(Some(again.token))
+    }
+
+    async fn compose(
+        &self,
+        cx: &Context<'_, BuildServices>,
+        koji: &Koji,
+        ticket: &Secret,
+    ) -> Result<String, Failure> {
+        let services = cx.services;
+        if let Some(failure) = Failure::all(self.members.iter().filter_map(no_archive)) {
+            return Err(failure);
+        }
+        let submitter = patiently("ask Koji who we are", || koji.user(None)).await?;
+        let owner = match self.recording.task {
+            Some(id) => patiently("look at a task in Koji", || koji.task(id)).await?.and_then(|task| task.owner),
+            None => None,
+        };
+        let staging = services.staging().await?;
+        let mut members = Vec::new();
+        for member in self.members {
+            let config = members::read(&staging, &member.config).await?;
+            let config = serde_json::from_slice(&config).map_err(|error| {
+                Failure::from_error(FailureClass::Infrastructure, "member.contradiction", &error)
+                    .on_platform(&member.platform)
+            })?;
+            members.push(MemberFacts { member, inventory: inventory::of(member, &staging).await?, config });
+        }
+        let logs = self.upload_logs(cx, koji, ticket).await?;
+        let stamp = &services.stamp;
+        let metadata = compose(&MetadataFacts {
+            plan: self.plan,
+            recording: self.recording,
+            build: &stamp.build,
+            version: env!("CARGO_PKG_VERSION"),
+            index: self.index,
+            members: &members,
+            logs: &logs,
+            submitter: submitter.map(|user| user.name).unwrap_or_default(),
+            owner: owner.map(|user| user.name),
+            started: stamp.created_at,
+            ended: Timestamp::now(),
+        });
+        let escaped = metadata.escaped().map_err(|error| unserializable(&error))?;
+        if escaped.replaced > 0 {
+            let text = format!("{} control characters were escaped in what Koji is told", escaped.replaced);
+            cx.warn("koji.control_characters", text).await?;
+        }
+        serde_json::to_string(&escaped.value).map_err(|error| unserializable(&error))
+    }
+
+    /// Uploads the logs. One that cannot be had is left out: a build is worth more
+    /// than its log.
+    async fn upload_logs(
+        &self,
+        cx: &Context<'_, BuildServices>,
+        koji: &Koji,
+        ticket: &Secret,
+    ) -> Result<Vec<UploadedLog>, Failure> {
+        let shared = &cx.services.shared;
+        let (logs, build) = (&shared.logs, &cx.services.stamp.build);
+        let mut uploaded = Vec::new();
+        for file in LogFile::all(self.members.iter().map(|member| &member.platform)) {
+            if cx.cancel.is_cancelled() {
+                return Err(Failure::cancelled("the build was asked to stop"));
+            }
+            match logs::upload(koji, (logs, build), &file, (&self.upload.directory, ticket)).await {
+                Ok(Some(sent)) => uploaded.push(as_uploaded(sent, &file)),
+                Ok(None) => {}
+                Err(failure) => {
+                    let text = format!("{file} is left out of what Koji keeps: {}", failure.message);
+                    cx.warn("koji.log_left_out", text).await?;
+                }
+            }
+        }
+        Ok(uploaded)
+    }
+}
+
+fn as_uploaded(file: KojiFile, log: &LogFile) -> UploadedLog {
+    UploadedLog { file, platform: log.platform().cloned() }
+}
+
+/// Why a member cannot be recorded: Koji has no file of it.
+fn no_archive(member: &BuiltMember) -> Option<Failure> {
+    if !member.koji_files.is_empty() {
+        return None;
+    }
+    let message = format!("the worker on {} has sent no image of {} to Koji", member.build_host, member.platform);
+    let failure = Failure::new(FailureClass::Infrastructure, "koji.no_archive", message)
+        .with_advice("use a worker of the same release as the orchestrator");
+    Some(failure.on_platform(&member.platform))
+}
+
+fn unserializable(error: &serde_json::Error) -> Failure {
+    Failure::from_error(FailureClass::Internal, "koji.unserializable", error)
+}
+
+/// The document that an earlier run has kept.
+async fn kept(path: &Path) -> Result<Option<String>, Failure> {
+    match tokio::fs::read_to_string(path).await {
+        Ok(document) => Ok(Some(document)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(disk_failure("cannot read", path, &error)),
+    }
+}
+
+/// Keeps the document, whole or not at all.
+async fn keep(path: &Path, document: &str) -> Result<(), Failure> {
+    use tokio::io::AsyncWriteExt as _;
+    let disk = |error: std::io::Error| disk_failure("cannot write", path, &error);
+    let half = path.with_extension("half");
+    let mut file = tokio::fs::File::create(&half).await.map_err(disk)?;
+    file.write_all(document.as_bytes()).await.map_err(disk)?;
+    file.sync_all().await.map_err(disk)?;
+    tokio::fs::rename(&half, path).await.map_err(disk)
+}
