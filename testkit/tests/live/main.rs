@@ -9,6 +9,7 @@ mod factory;
 mod failures;
 mod image;
 mod interruptions;
+mod koji;
 mod people;
 mod remotes;
 mod repositories;
