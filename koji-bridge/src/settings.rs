@@ -1,7 +1,10 @@
 //! The bridge's settings: built-in values, then files, then variables such as
 //! `REACTOR__SERVICE__LISTEN`, then flags.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+mod koji;
+mod uploads;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use common::service::{
     ServiceAddress, TlsFiles,
@@ -10,6 +13,8 @@ use common::service::{
 use serde::Deserialize;
 
 use crate::arguments::ServeArguments;
+pub use koji::{KojiSettings, LateCertificateSetting, LoginSettings, PatienceSettings};
+pub use uploads::UploadSettings;
 
 /// Prefix of the variables.
 pub const ENVIRONMENT_PREFIX: &str = "REACTOR";
@@ -20,6 +25,10 @@ pub const ENVIRONMENT_PREFIX: &str = "REACTOR";
 pub struct Settings {
     /// The gRPC service.
     pub service: ServiceSettings,
+    /// The hub; without it the bridge can only say what it is.
+    pub koji: Option<KojiSettings>,
+    /// Uploads of files.
+    pub uploads: UploadSettings,
 }
 
 /// The gRPC service.
@@ -28,11 +37,15 @@ pub struct Settings {
 pub struct ServiceSettings {
     /// Where to listen. Example: `unix:/run/reactor/koji.sock`.
     pub listen: ServiceAddress,
+    /// Where to listen as well, such as the socket that a bridge's neighbour uses.
+    pub also_listen: Option<ServiceAddress>,
+    /// Where metrics are told over HTTP, at `/metrics`. Example: `0.0.0.0:9471`.
+    pub metrics_listen: Option<SocketAddr>,
     /// Whether reflection is offered, which grpcurl needs.
     pub reflection: bool,
     /// Seconds that open calls may go on after the first signal.
     pub shutdown_grace_seconds: u64,
-    /// TLS; without it the service speaks in the clear.
+    /// TLS; without it the service speaks in the clear. A Unix socket always does.
     pub tls: Option<TlsSettings>,
 }
 
@@ -50,7 +63,14 @@ pub struct TlsSettings {
 
 impl Default for ServiceSettings {
     fn default() -> Self {
-        Self { listen: default_listen(), reflection: true, shutdown_grace_seconds: 10, tls: None }
+        Self {
+            listen: default_listen(),
+            also_listen: None,
+            metrics_listen: None,
+            reflection: true,
+            shutdown_grace_seconds: 10,
+            tls: None,
+        }
     }
 }
 
@@ -130,5 +150,23 @@ mod tests {
     fn an_unknown_key_names_its_layer() {
         let error = load("", &[("REACTOR__SERVICE__LISTNE", "x")]).unwrap_err().to_string();
         assert!(error.contains("environment") && error.contains("listne"), "{error}");
+    }
+
+    #[test]
+    fn the_hub_and_further_addresses_are_optional() {
+        let variables = [
+            ("REACTOR__SERVICE__ALSO_LISTEN", "unix:/run/koji.sock"),
+            ("REACTOR__SERVICE__METRICS_LISTEN", "127.0.0.1:9471"),
+            ("REACTOR__KOJI__HUB_URL", "https://koji.example.org/kojihub"),
+            ("REACTOR__KOJI__FILES_URL", "https://files.example.org"),
+            ("REACTOR__KOJI__PATIENCE__RETRIES", "2"),
+        ];
+        let settings = load("", &variables).unwrap();
+        assert_eq!(settings.service.also_listen.unwrap().to_string(), "unix:/run/koji.sock");
+        assert_eq!(settings.service.metrics_listen.unwrap().port(), 9471);
+        assert_eq!(settings.koji.unwrap().patience.retries, 2);
+        assert_eq!(load("", &[]).unwrap().koji, None);
+        let error = load("", &variables[2..3]).unwrap_err().to_string();
+        assert!(error.contains("files_url"), "{error}");
     }
 }

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Services of this process, by full name.
-pub const SERVICE_NAMES: &[&str] = 
+pub const SERVICE_NAMES: &[&str] =
     &["reactor.v1.BuildService", "reactor.v1.WorkerService", "reactor.v1.KojiBridgeService"];
 
 /// How the orchestrator is started.

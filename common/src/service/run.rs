@@ -70,6 +70,9 @@ pub struct Server {
     /// Names that are published as the others but not served: their health is
     /// `NOT_SERVING` and calls answer `UNIMPLEMENTED`.
     pub absent: Vec<&'static str>,
+    /// Names that are published and served, and whose health somebody else tells
+    /// through [`health`](Self::health); `NOT_SERVING` once the end has begun.
+    pub supervised: Vec<&'static str>,
     /// Encoded `FileDescriptorSet` of the contract.
     pub descriptors: &'static [u8],
     /// Whether reflection is offered.
@@ -89,6 +92,7 @@ impl Server {
             routes,
             service_names: service_names.to_vec(),
             absent: Vec::new(),
+            supervised: Vec::new(),
             descriptors,
             reflection: true,
             tls: None,
@@ -151,6 +155,9 @@ impl Server {
             () = shutdown.token.cancelled() => {}
         }
         self.announce(ServingStatus::NotServing).await;
+        for name in &self.supervised {
+            self.health.set_service_status(name, ServingStatus::NotServing).await;
+        }
         self.end_health_watches().await;
         announced.cancel();
         match timeout(self.grace, &mut serving).await {
@@ -170,7 +177,8 @@ impl Server {
         if self.reflection {
             let builder = || {
                 let names = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"];
-                let names = names.iter().chain(&self.service_names).chain(&self.absent);
+                let names =
+                    names.iter().chain(&self.service_names).chain(&self.absent).chain(&self.supervised);
                 let builder = tonic_reflection::server::Builder::configure()
                     .register_encoded_file_descriptor_set(self.descriptors)
                     .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
@@ -195,7 +203,7 @@ impl Server {
     /// of them would otherwise use up the whole grace period.
     async fn end_health_watches(&self) {
         let mut health = self.health.clone();
-        for name in self.service_names.iter().chain(&self.absent).chain(&[""]) {
+        for name in self.service_names.iter().chain(&self.absent).chain(&self.supervised).chain(&[""]) {
             health.clear_service_status(name).await;
         }
     }

@@ -24,6 +24,10 @@ pub enum Doing {
     Refund,
     /// A tag (`tagBuild`), or its task.
     Tag,
+    /// A task that is started or cancelled.
+    Task,
+    /// A question that changes nothing.
+    Query,
 }
 
 impl Doing {
@@ -33,6 +37,8 @@ impl Doing {
             Self::Reserve => "the reservation",
             Self::Refund => "to take the reservation back",
             Self::Tag => "the tag",
+            Self::Task => "the task",
+            Self::Query => "to answer",
         }
     }
 }

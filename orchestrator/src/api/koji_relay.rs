@@ -10,7 +10,10 @@ use std::{sync::Arc, time::Duration};
 use common::service::{Connection, Shutdown};
 use proto::{
     convert::failure_status,
-    v1::{self, koji_bridge_service_client::KojiBridgeServiceClient, koji_bridge_service_server::KojiBridgeService},
+    v1::{
+        self, koji_bridge_service_client::KojiBridgeServiceClient,
+        koji_bridge_service_server::KojiBridgeService,
+    },
 };
 use tokio::{
     sync::{Semaphore, SemaphorePermit, mpsc},
@@ -93,7 +96,9 @@ async fn pump(
         if let Some(v1::upload_file_request::Part::Data(data)) = &message.part
             && data.len() > MAX_DATA
         {
-            return Err(Status::invalid_argument(format!("a message holds at most {MAX_DATA} bytes of data")));
+            return Err(Status::invalid_argument(format!(
+                "a message holds at most {MAX_DATA} bytes of data"
+            )));
         }
         if sender.send(message).await.is_err() {
             // The bridge has answered already, or is gone: the call tells.

@@ -38,9 +38,9 @@ pub(crate) use nearest::nearest;
 pub use origin::{Origin, Origins, Said};
 pub use secrets::SecretFile;
 pub use sections::{
-    Artifacts, Builds, Composes, Ending, Git, ImageArchive, KojiSetting, Labels, LocalWorkers, Mail, MailEncryption,
-    OpenShift, PlatformSetting, Policy, Pool, Publication, RegistrySetting, Repositories, Service,
-    SigningIntent, State, Status, Tls, UnrecordedBuilds, Webhook, Workers,
+    Artifacts, Builds, Composes, Ending, Git, ImageArchive, KojiSetting, Labels, LocalWorkers, Mail,
+    MailEncryption, OpenShift, PlatformSetting, Policy, Pool, Publication, RegistrySetting, Repositories,
+    Service, SigningIntent, State, Status, Tls, UnrecordedBuilds, Webhook, Workers,
 };
 pub use site::{Settings, Site};
 pub use units::{Period, Size};

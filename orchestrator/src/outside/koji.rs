@@ -33,8 +33,8 @@ use tonic::{Response, Status};
 
 pub use common::koji::{
     ImageTask, KojiArchive, KojiBridge, KojiBuild, KojiBuildState, KojiCapability, KojiChecksum,
-    KojiRepository, KojiTarget, KojiTask, KojiTaskState, KojiUser, Reservation, ReservationRequest, TaskOutput,
-    UploadDirectory,
+    KojiRepository, KojiTarget, KojiTask, KojiTaskState, KojiUser, Reservation, ReservationRequest,
+    TaskOutput, UploadDirectory,
 };
 pub use error::KojiError;
 pub use people::KojiTaskInfo;

@@ -230,9 +230,8 @@ async fn search(
     for tries in 0..MAX_TRIES {
         let release = candidates.current();
         let nvr = Nvr::new(name, version, &release).map_err(|error| bad_nvr(&error))?;
-        let is_over = |build: &KojiBuild| {
-            matches!(build.state, KojiBuildState::Failed | KojiBuildState::Cancelled)
-        };
+        let is_over =
+            |build: &KojiBuild| matches!(build.state, KojiBuildState::Failed | KojiBuildState::Cancelled);
         let found = koji.build(&nvr).await?;
         if found.as_ref().is_none_or(|build| reserves && is_over(build)) {
             let skipped = match tries {
@@ -241,7 +240,9 @@ async fn search(
             };
             let reason = match found {
                 None => format!("Koji has no build {nvr} yet{skipped}"),
-                Some(build) => format!("Koji's build {nvr} has not come to be: it is {}{skipped}", build.state),
+                Some(build) => {
+                    format!("Koji's build {nvr} has not come to be: it is {}{skipped}", build.state)
+                }
             };
             return Ok(ReleaseChoice::new(Some(&release), from, reason));
         }

@@ -23,10 +23,7 @@ use super::{
     release::{Candidates, ReleaseChoice, ReleaseLabels, ReleaseSource, bad_nvr, not_countable},
     target::askable,
 };
-use crate::{
-    outside::ReservationRequest,
-    services::PlanServices,
-};
+use crate::{outside::ReservationRequest, services::PlanServices};
 
 /// Name of the token in the build's vault.
 pub const RESERVATION_TOKEN: &str = "koji_reservation";
@@ -170,7 +167,8 @@ fn is_taken(failure: &Failure) -> bool {
 }
 
 fn taken(nvr: &Nvr, failure: Failure) -> Failure {
-    let message = format!("Koji has {nvr} already, and its release was not Koji's to choose: {}", failure.message);
+    let message =
+        format!("Koji has {nvr} already, and its release was not Koji's to choose: {}", failure.message);
     let mut taken = Failure::new(FailureClass::User, TAKEN[0], message)
         .with_advice("give another release, or none so that Koji chooses the next one");
     taken.causes = failure.causes;
@@ -180,7 +178,9 @@ fn taken(nvr: &Nvr, failure: Failure) -> Failure {
 fn none_free(labels: &ReleaseLabels) -> Failure {
     let name = labels.component.as_deref().unwrap_or_default();
     let version = labels.version.as_deref().unwrap_or_default();
-    let message = format!("{MAX_TRIES} releases of {name}-{version} were tried, and somebody has reserved each of them");
+    let message = format!(
+        "{MAX_TRIES} releases of {name}-{version} were tried, and somebody has reserved each of them"
+    );
     Failure::new(FailureClass::Source, "release.none_free", message)
         .with_advice("set a release that is free in the Dockerfile or in the request")
 }

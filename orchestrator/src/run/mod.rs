@@ -37,7 +37,8 @@ pub use confirm_tags::{ConfirmTags, Confirmed};
 pub use finish::finish;
 pub use image_stream::{StreamUpdate, UpdateImageStream};
 pub use koji::{
-    PrepareKojiUpload, PreparedUpload, RecordBuild, RecordedBuild, RefundBuild, TagBuild, TagTask, UPLOAD_TICKET,
+    PrepareKojiUpload, PreparedUpload, RecordBuild, RecordedBuild, RefundBuild, TagBuild, TagTask,
+    UPLOAD_TICKET,
 };
 pub use members::BuiltMember;
 pub use notify::{Addressee, BuildEnded, BuildEndedEvent, EndedFailure, Git, Notice, Notify, Told, notify};

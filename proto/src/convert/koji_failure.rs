@@ -63,6 +63,14 @@ pub fn koji_status(failed: &KojiFailure) -> Status {
         KojiFailureKind::Permanent if told.code() == Code::Unavailable => Code::FailedPrecondition,
         KojiFailureKind::Permanent => told.code(),
     };
+    koji_status_as(code, failed)
+}
+
+/// The status of a call that ends with this failure and has a code of its own:
+/// NOT_FOUND, where the hub has no such thing, and UNIMPLEMENTED, where it cannot
+/// do what was asked.
+pub fn koji_status_as(code: Code, failed: &KojiFailure) -> Status {
+    let told = failure_status(&failed.failure);
     let (fault_code, fault_text) = failed.fault.clone().unwrap_or_default();
     let detail = v1::KojiFailure {
         kind: v1::koji_failure::Kind::from(failed.kind).into(),
@@ -155,5 +163,9 @@ mod tests {
             );
         }
         assert!(koji_failure(&Status::internal("x")).is_none());
+        let failure = Failure::new(FailureClass::User, "koji.no_build", "no build 7");
+        let absent = koji_status_as(Code::NotFound, &KojiFailure::permanent(failure));
+        assert_eq!((absent.code(), absent.message()), (Code::NotFound, "koji.no_build: no build 7"));
+        assert!(koji_failure(&absent).is_some());
     }
 }

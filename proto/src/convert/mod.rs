@@ -19,7 +19,7 @@ mod worker;
 pub use build::build_state;
 pub use field::BadField;
 pub use koji::{image_build_request, koji_target};
-pub use koji_failure::{KojiFailure, KojiFailureKind, koji_failure, koji_status};
+pub use koji_failure::{KojiFailure, KojiFailureKind, koji_failure, koji_status, koji_status_as};
 pub use status::failure_status;
 pub use time::{from_duration, from_timestamp, to_duration, to_timestamp};
 pub use worker::packages::{PACKAGE_INVENTORY, read_inventory, write_inventory};

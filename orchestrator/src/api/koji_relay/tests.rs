@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use common::{retry::Patience, secret::Secret, service::{Listener, Server, ServiceAddress}};
+use common::{
+    retry::Patience,
+    secret::Secret,
+    service::{Listener, Server, ServiceAddress},
+};
 use futures::StreamExt as _;
 use proto::v1::koji_bridge_service_server::{KojiBridgeServiceServer, SERVICE_NAME};
 use tempfile::TempDir;
@@ -42,9 +46,8 @@ async fn files_go_through_whole_and_resume() {
     let direct = Koji::new(bridge.address().clone());
     let prepared = direct.prepare_upload("bld_1").await.unwrap();
     let content = bytes::Bytes::from(vec![7; 1_000_000]);
-    let source = |offset: u64| {
-        futures::stream::iter([Ok(content.slice(usize::try_from(offset).unwrap()..))]).boxed()
-    };
+    let source =
+        |offset: u64| futures::stream::iter([Ok(content.slice(usize::try_from(offset).unwrap()..))]).boxed();
     let patience = Patience { first_wait: Duration::from_millis(1), ..Patience::default() };
     let upload = Upload {
         directory: &prepared.directory,

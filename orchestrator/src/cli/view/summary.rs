@@ -52,7 +52,8 @@ pub(crate) fn lines(ending: &Ending, dress: Dress) -> Vec<String> {
 /// What Koji knows of the build.
 fn in_koji(record: &KojiRecord) -> Vec<String> {
     let tag = if record.tag.is_empty() { String::new() } else { format!(", tagged {}", record.tag) };
-    let mut lines = vec![field("koji", &harmless(&format!("{} (build {}){tag}", record.nvr, record.build_id)))];
+    let mut lines =
+        vec![field("koji", &harmless(&format!("{} (build {}){tag}", record.nvr, record.build_id)))];
     if !record.web_url.is_empty() {
         lines.push(field("page", &harmless(&record.web_url)));
     }

@@ -50,7 +50,10 @@ const KEYS: &[(&str, &str)] = &[
     ("openshift.auth.krb_keytab_path", KERBEROS),
     ("openshift.auth.krb_cache_path", KERBEROS),
     ("koji.use_fast_upload", "koji-bridge always uploads the fast way"),
-    ("koji.insecure_download", "koji-bridge alone talks to the hub; which certificates it trusts is configured there"),
+    (
+        "koji.insecure_download",
+        "koji-bridge alone talks to the hub; which certificates it trusts is configured there",
+    ),
     ("koji.auth.proxyuser", BRIDGE),
     ("koji.auth.ssl_certs_dir", BRIDGE),
     ("koji.auth.krb_principal", BRIDGE),

@@ -9,6 +9,8 @@ mod service;
 
 pub use image::{Artifacts, Labels, Policy, Publication, Repositories};
 pub use notices::{Ending, MailEncryption, Status, Webhook};
-pub use outside::{Composes, Git, ImageArchive, KojiSetting, Mail, OpenShift, SigningIntent, UnrecordedBuilds};
+pub use outside::{
+    Composes, Git, ImageArchive, KojiSetting, Mail, OpenShift, SigningIntent, UnrecordedBuilds,
+};
 pub use parts::{PlatformSetting, Pool, RegistrySetting};
 pub use service::{Builds, LocalWorkers, Service, State, Tls, Workers};

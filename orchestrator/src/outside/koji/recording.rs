@@ -134,7 +134,8 @@ impl Koji {
         const CALL: &str = "ImportBuild";
         let bytes = import.document.len();
         if bytes > MAX_DOCUMENT {
-            let message = format!("what Koji is to record takes {bytes} bytes; at most {MAX_DOCUMENT} can be sent");
+            let message =
+                format!("what Koji is to record takes {bytes} bytes; at most {MAX_DOCUMENT} can be sent");
             return Err(Failure::new(FailureClass::Source, "koji.document_too_large", message)
                 .with_advice("install fewer packages, build for fewer platforms, or send less user data"));
         }
@@ -145,7 +146,8 @@ impl Koji {
             ticket: import.ticket.expose().to_owned(),
         };
         let deadline = IMPORT_DEADLINE.max(self.deadline);
-        let answer = self.ask_within(deadline, CALL, async |client| client.import_build(request).await).await?;
+        let answer =
+            self.ask_within(deadline, CALL, async |client| client.import_build(request).await).await?;
         if answer.build_id == 0 {
             return Err(self.bad_answer(CALL, BadField::missing("build_id")).into());
         }

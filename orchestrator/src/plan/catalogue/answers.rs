@@ -251,7 +251,10 @@ pub(super) fn withdraw(_: &Facts<'_>) -> Answer {
 }
 
 pub(super) fn refund(_: &Facts<'_>) -> Answer {
-    Answer::skipped("only_on_failure", "a reservation is given back only when the build fails before its import")
+    Answer::skipped(
+        "only_on_failure",
+        "a reservation is given back only when the build fails before its import",
+    )
 }
 
 pub(super) fn cancel_filesystem(_: &Facts<'_>) -> Answer {

@@ -6,8 +6,8 @@ use super::{Problems, applies, source::Read};
 use crate::{
     outside::KojiTarget,
     plan::{
-        Draft, ExtraFileRecord, Facts, FindTargetRepository, Notice, ParentBuild, PlannedFile, RecordedComposes,
-        SelectedPlatform,
+        Draft, ExtraFileRecord, Facts, FindTargetRepository, Notice, ParentBuild, PlannedFile,
+        RecordedComposes, SelectedPlatform,
         artifacts::FetchArtifacts,
         composes::{ComposeInputs, ComposeOutcome, request_composes},
         repositories::{ByPlatform, FetchRepositories},

@@ -12,8 +12,8 @@ use crate::{
     config::ImageArchive,
     outside::{KojiReach, KojiTarget},
     plan::{
-        Draft, Facts, Notice, ParentBuild, RecordedBase, Recording, ReleaseChoice, ReleaseLabels, ReserveBuild,
-        Reserved, StartFilesystem,
+        Draft, Facts, Notice, ParentBuild, RecordedBase, Recording, ReleaseChoice, ReleaseLabels,
+        ReserveBuild, Reserved, StartFilesystem,
     },
     repository::shown_address,
     services::PlanServices,
@@ -85,12 +85,13 @@ pub(super) async fn recording(
     let filesystem = flow.recorded::<StartFilesystem<'_>>().await?.flatten();
     let request = facts.request;
     let images = draft.platforms.first().map(|platform| &platform.parents[..]).unwrap_or_default();
-    let base = parents.pinned.platforms.first().and_then(|platform| platform.base.as_ref()).and_then(|base| {
-        let reference = base.reference.to_string();
-        let parent = images.iter().find(|parent| parent.pinned.as_deref() == Some(&reference))?;
-        let build = parent_build.map(|build| (build.id, build.nvr.clone()));
-        Some(RecordedBase { written_as: parent.written_as.clone(), build })
-    });
+    let base =
+        parents.pinned.platforms.first().and_then(|platform| platform.base.as_ref()).and_then(|base| {
+            let reference = base.reference.to_string();
+            let parent = images.iter().find(|parent| parent.pinned.as_deref() == Some(&reference))?;
+            let build = parent_build.map(|build| (build.id, build.nvr.clone()));
+            Some(RecordedBase { written_as: parent.written_as.clone(), build })
+        });
     let fetched = draft.repositories.iter().map(|file| file.from.clone());
     let mut repository_urls: Vec<String> = fetched.filter(|from| from.contains("://")).collect();
     repository_urls.dedup();

@@ -17,7 +17,15 @@ fn with_release(release: &str) -> ReleaseLabels {
 
 fn step(labels: &ReleaseLabels) -> ChooseRelease<'_> {
     let mode = &BuildMode::Normal;
-    ChooseRelease { requested: None, mode, labels, append: false, has_koji: true, ask_koji: true, reserves: false }
+    ChooseRelease {
+        requested: None,
+        mode,
+        labels,
+        append: false,
+        has_koji: true,
+        ask_koji: true,
+        reserves: false,
+    }
 }
 
 fn build(id: u64, release: &str, state: KojiBuildState) -> KojiBuild {

@@ -14,7 +14,10 @@ use common::{
     platform::Platform,
     work::KojiFile,
 };
-use futures::{StreamExt as _, TryStreamExt as _, stream::{self, BoxStream}};
+use futures::{
+    StreamExt as _, TryStreamExt as _,
+    stream::{self, BoxStream},
+};
 use md5::{Digest as _, Md5};
 
 use super::PATIENCE;
@@ -94,7 +97,8 @@ impl<'a> Source<'a> {
         let Self { logs, build, file, end } = *self;
         let pages = stream::try_unfold(Place { next: 0, skip: offset }, move |mut place| async move {
             while place.next < end {
-                let page = logs.read(build, place.next, file.platform(), PAGE).await.map_err(Failure::from)?;
+                let page =
+                    logs.read(build, place.next, file.platform(), PAGE).await.map_err(Failure::from)?;
                 // A log that is shorter than it was would be read for ever.
                 place.next = if page.next_offset > place.next { page.next_offset } else { end };
                 let mut text = BytesMut::new();

@@ -17,16 +17,13 @@ use std::time::Duration;
 
 use common::{
     failure::{Failure, FailureClass},
-    flow::{
-        Flow,
-        event::KojiRecord,
-    },
+    flow::{Flow, event::KojiRecord},
     retry::{Patience, Transient, retry},
     work::Descriptor,
 };
 
-pub use prepare_upload::{PrepareKojiUpload, PreparedUpload, UPLOAD_TICKET};
 pub(super) use prepare_upload::WorkerFiles;
+pub use prepare_upload::{PrepareKojiUpload, PreparedUpload, UPLOAD_TICKET};
 pub use record_build::{RecordBuild, RecordedBuild};
 pub use refund::RefundBuild;
 pub(super) use refund::give_back;
@@ -40,11 +37,8 @@ use crate::{
 };
 
 /// How long a hub that is offline is waited for within one try of a step.
-const PATIENCE: Patience = Patience {
-    attempts: 10,
-    first_wait: Duration::from_millis(500),
-    longest_wait: Duration::from_secs(60),
-};
+const PATIENCE: Patience =
+    Patience { attempts: 10, first_wait: Duration::from_millis(500), longest_wait: Duration::from_secs(60) };
 
 /// What Koji is told, where it is told anything.
 fn recording(plan: &Plan) -> Option<&Recording> {
@@ -139,6 +133,7 @@ pub(super) fn after_import(failure: Failure, recorded: Option<&RecordedBuild>) -
     if failure.class == FailureClass::Cancelled {
         return failure;
     }
-    let message = format!("{} (imported into Koji as build {build}, {nvr}, which stays there)", failure.message);
+    let message =
+        format!("{} (imported into Koji as build {build}, {nvr}, which stays there)", failure.message);
     Failure { message, ..failure }
 }

@@ -41,7 +41,12 @@ impl Step<BuildServices> for PrepareKojiUpload {
     type Output = PreparedUpload;
 
     fn policy(&self) -> Policy {
-        Policy { attempts: 2, wait: Duration::from_secs(10), timeout: Duration::from_secs(1800), ..Policy::default() }
+        Policy {
+            attempts: 2,
+            wait: Duration::from_secs(10),
+            timeout: Duration::from_secs(1800),
+            ..Policy::default()
+        }
     }
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<PreparedUpload, Failure> {

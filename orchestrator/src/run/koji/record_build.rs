@@ -165,7 +165,9 @@ impl RecordBuild<'_> {
         }
         let submitter = patiently("ask Koji who we are", || koji.user(None)).await?;
         let owner = match self.recording.task {
-            Some(id) => patiently("look at a task in Koji", || koji.task(id)).await?.and_then(|task| task.owner),
+            Some(id) => {
+                patiently("look at a task in Koji", || koji.task(id)).await?.and_then(|task| task.owner)
+            }
             None => None,
         };
         let staging = services.staging().await?;
@@ -238,7 +240,8 @@ fn no_archive(member: &BuiltMember) -> Option<Failure> {
     if !member.koji_files.is_empty() {
         return None;
     }
-    let message = format!("the worker on {} has sent no image of {} to Koji", member.build_host, member.platform);
+    let message =
+        format!("the worker on {} has sent no image of {} to Koji", member.build_host, member.platform);
     let failure = Failure::new(FailureClass::Infrastructure, "koji.no_archive", message)
         .with_advice("use a worker of the same release as the orchestrator");
     Some(failure.on_platform(&member.platform))

@@ -33,7 +33,12 @@ impl Step<BuildServices> for RefundBuild<'_> {
     type Output = bool;
 
     fn policy(&self) -> Policy {
-        Policy { attempts: 2, wait: Duration::from_secs(30), timeout: Duration::from_secs(1800), ..Policy::default() }
+        Policy {
+            attempts: 2,
+            wait: Duration::from_secs(30),
+            timeout: Duration::from_secs(1800),
+            ..Policy::default()
+        }
     }
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<bool, Failure> {
@@ -43,14 +48,20 @@ impl Step<BuildServices> for RefundBuild<'_> {
             Some(reserved) => self.known(services, koji, reserved).await?,
             None => self.unknown(services, koji).await?,
         };
-        let line = if refunded { "the reservation was given back" } else { "there was no reservation to give back" };
+        let line =
+            if refunded { "the reservation was given back" } else { "there was no reservation to give back" };
         services.say(cx.name, line).await;
         Ok(refunded)
     }
 }
 
 impl RefundBuild<'_> {
-    async fn known(&self, services: &BuildServices, koji: &Koji, reserved: &Reserved) -> Result<bool, Failure> {
+    async fn known(
+        &self,
+        services: &BuildServices,
+        koji: &Koji,
+        reserved: &Reserved,
+    ) -> Result<bool, Failure> {
         let token = services.planning.vault.secret(RESERVATION_TOKEN).await?;
         let key = services.stamp.build.as_str();
         patiently("refund a build in Koji", || {
@@ -76,7 +87,10 @@ impl RefundBuild<'_> {
 
 /// Gives back what a build that has failed has reserved or may have reserved,
 /// unless it was imported.
-pub(in crate::run) async fn give_back(flow: &Flow<'_, BuildServices>, reason: &Failure) -> Result<(), Failure> {
+pub(in crate::run) async fn give_back(
+    flow: &Flow<'_, BuildServices>,
+    reason: &Failure,
+) -> Result<(), Failure> {
     let planning = flow.over(&flow.services().planning);
     if !planning.began::<ReserveBuild<'_>>().await? || flow.recorded::<RecordBuild<'_>>().await?.is_some() {
         return Ok(());

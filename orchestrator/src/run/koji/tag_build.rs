@@ -44,7 +44,12 @@ impl Step<BuildServices> for TagBuild<'_> {
 
     fn policy(&self) -> Policy {
         // Its own deadline is the site's, which a policy cannot ask for.
-        Policy { attempts: 2, wait: Duration::from_secs(10), timeout: Duration::from_secs(48 * 3600), ..Policy::default() }
+        Policy {
+            attempts: 2,
+            wait: Duration::from_secs(10),
+            timeout: Duration::from_secs(48 * 3600),
+            ..Policy::default()
+        }
     }
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<TagTask, Failure> {
@@ -53,7 +58,8 @@ impl Step<BuildServices> for TagBuild<'_> {
         let deadline = services.shared.site.koji.tag_deadline.duration();
         let mut last: Option<(u64, String)> = None;
         for _ in 0..=MAX_TASKS {
-            let task = match patiently("tag a build in Koji", || koji.tag_build(self.build, self.tag)).await? {
+            let task = match patiently("tag a build in Koji", || koji.tag_build(self.build, self.tag)).await?
+            {
                 TagAnswer::Tagged => {
                     services.say(cx.name, &format!("{} has the tag {}", self.nvr, self.tag)).await;
                     return Ok(TagTask { task: last.map(|(task, _)| task) });

@@ -15,9 +15,10 @@ use serde_json::{Map, Value};
 use super::{MemberFacts, MetadataFacts, UploadedLog, buildroot_id, texts};
 
 pub(super) fn outputs(facts: &MetadataFacts<'_>) -> Vec<Output> {
-    let images = facts.members.iter().flat_map(|of| {
-        of.member.koji_files.iter().map(move |file| Output::Image(image(facts, of, file)))
-    });
+    let images = facts
+        .members
+        .iter()
+        .flat_map(|of| of.member.koji_files.iter().map(move |file| Output::Image(image(facts, of, file))));
     images.chain(facts.logs.iter().filter_map(|log| self::log(facts, log)).map(Output::Log)).collect()
 }
 

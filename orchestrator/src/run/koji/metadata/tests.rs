@@ -28,7 +28,10 @@ fn built(platform: &str, architecture: &str) -> BuiltMember {
         operating_system: "Fedora Linux 44".to_owned(),
         architecture: platform.to_owned(),
         kernel_architecture: platform.to_owned(),
-        tools: vec![("reactor-worker".to_owned(), "0.1.0".to_owned()), ("docker".to_owned(), "29.1".to_owned())],
+        tools: vec![
+            ("reactor-worker".to_owned(), "0.1.0".to_owned()),
+            ("docker".to_owned(), "29.1".to_owned()),
+        ],
     };
     member
 }
@@ -66,7 +69,10 @@ fn recording() -> Recording {
         autorebuild: false,
         isolated: false,
         help: None,
-        parent_images: vec!["registry.example.org/golang:1".to_owned(), "registry.example.org/base:44".to_owned()],
+        parent_images: vec![
+            "registry.example.org/golang:1".to_owned(),
+            "registry.example.org/base:44".to_owned(),
+        ],
         base: Some(RecordedBase {
             written_as: "registry.example.org/base:44".to_owned(),
             build: Some((77, "base-44-1".parse().unwrap())),
@@ -177,7 +183,11 @@ fn two_platforms_with_everything() {
         user_data: Some(data),
         ..recording()
     };
-    insta::assert_snapshot!(pretty(&document(&[("x86_64", "amd64"), ("aarch64", "arm64")], &recording, &plan())));
+    insta::assert_snapshot!(pretty(&document(
+        &[("x86_64", "amd64"), ("aarch64", "arm64")],
+        &recording,
+        &plan()
+    )));
 }
 
 #[test]

@@ -1,131 +1,154 @@
-//! `KojiBridgeService` of a bridge that has no hub: it can say what it is, and
-//! nothing else.
+//! `KojiBridgeService` of a bridge that has no hub, and that for workers: it can
+//! say what it is, take uploads from workers, and nothing else.
 
-use common::koji::KojiBridge;
+use std::sync::Arc;
+
+use common::koji::{KojiBridge, KojiCapability};
 use proto::v1::{self, koji_bridge_service_server::KojiBridgeService};
 use tonic::{Request, Response, Status, Streaming, codegen::BoxStream};
 
-/// A bridge without a hub.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct WithoutHub;
+use super::uploads;
+use crate::upload::Uploads;
+
+/// A service that answers few calls.
+#[derive(Debug, Clone)]
+pub struct Restricted {
+    uploads: Option<Arc<Uploads>>,
+    reason: &'static str,
+}
+
+impl Restricted {
+    /// A bridge without a hub.
+    pub fn without_hub() -> Self {
+        Self { uploads: None, reason: "no Koji hub is configured" }
+    }
+
+    /// What workers may do: upload files that they have a ticket for.
+    pub fn for_workers(uploads: Arc<Uploads>) -> Self {
+        Self { uploads: Some(uploads), reason: "this address takes uploads from workers, and nothing else" }
+    }
+
+    fn refuse<T>(&self) -> Answer<T> {
+        Err(Status::unimplemented(self.reason))
+    }
+}
 
 type Answer<T> = Result<Response<T>, Status>;
 
-fn no_hub<T>() -> Answer<T> {
-    Err(Status::unimplemented("no Koji hub is configured"))
-}
-
 #[tonic::async_trait]
-impl KojiBridgeService for WithoutHub {
+impl KojiBridgeService for Restricted {
     type WatchTaskStream = BoxStream<v1::WatchTaskResponse>;
     type DownloadTaskOutputStream = BoxStream<v1::DownloadTaskOutputResponse>;
 
     async fn describe(&self, _: Request<v1::DescribeRequest>) -> Answer<v1::DescribeResponse> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Ok(Response::new(KojiBridge { version, ..KojiBridge::default() }.into()))
+        let capabilities = self.uploads.iter().map(|_| KojiCapability::Upload).collect();
+        Ok(Response::new(KojiBridge { version, capabilities, ..KojiBridge::default() }.into()))
     }
 
     async fn resolve_target(
         &self,
         _: Request<v1::ResolveTargetRequest>,
     ) -> Answer<v1::ResolveTargetResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn find_build(&self, _: Request<v1::FindBuildRequest>) -> Answer<v1::FindBuildResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn next_release(&self, _: Request<v1::NextReleaseRequest>) -> Answer<v1::NextReleaseResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn list_archives(&self, _: Request<v1::ListArchivesRequest>) -> Answer<v1::ListArchivesResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn get_repository(
         &self,
         _: Request<v1::GetRepositoryRequest>,
     ) -> Answer<v1::GetRepositoryResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn reserve_build(&self, _: Request<v1::ReserveBuildRequest>) -> Answer<v1::ReserveBuildResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn refund_build(&self, _: Request<v1::RefundBuildRequest>) -> Answer<v1::RefundBuildResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn upload_file(
         &self,
-        _: Request<Streaming<v1::UploadFileRequest>>,
+        request: Request<Streaming<v1::UploadFileRequest>>,
     ) -> Answer<v1::UploadFileResponse> {
-        no_hub()
+        let Some(uploads) = &self.uploads else { return self.refuse() };
+        uploads::upload_file(uploads, request.into_inner()).await.map(Response::new)
     }
 
     async fn import_build(&self, _: Request<v1::ImportBuildRequest>) -> Answer<v1::ImportBuildResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn tag_build(&self, _: Request<v1::TagBuildRequest>) -> Answer<v1::TagBuildResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn watch_task(&self, _: Request<v1::WatchTaskRequest>) -> Answer<Self::WatchTaskStream> {
-        no_hub()
+        self.refuse()
     }
 
     async fn start_image_build(
         &self,
         _: Request<v1::StartImageBuildRequest>,
     ) -> Answer<v1::StartImageBuildResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn list_task_outputs(
         &self,
         _: Request<v1::ListTaskOutputsRequest>,
     ) -> Answer<v1::ListTaskOutputsResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn download_task_output(
         &self,
         _: Request<v1::DownloadTaskOutputRequest>,
     ) -> Answer<Self::DownloadTaskOutputStream> {
-        no_hub()
+        self.refuse()
     }
 
     async fn cancel_task(&self, _: Request<v1::CancelTaskRequest>) -> Answer<v1::CancelTaskResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn prepare_upload(
         &self,
         _: Request<v1::PrepareUploadRequest>,
     ) -> Answer<v1::PrepareUploadResponse> {
-        no_hub()
+        self.refuse()
     }
 
-    async fn find_upload(&self, _: Request<v1::FindUploadRequest>) -> Answer<v1::FindUploadResponse> {
-        no_hub()
+    async fn find_upload(&self, request: Request<v1::FindUploadRequest>) -> Answer<v1::FindUploadResponse> {
+        let Some(uploads) = &self.uploads else { return self.refuse() };
+        uploads::find_upload(uploads, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_task(&self, _: Request<v1::GetTaskRequest>) -> Answer<v1::GetTaskResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn get_user(&self, _: Request<v1::GetUserRequest>) -> Answer<v1::GetUserResponse> {
-        no_hub()
+        self.refuse()
     }
 
     async fn find_package_owners(
         &self,
         _: Request<v1::FindPackageOwnersRequest>,
     ) -> Answer<v1::FindPackageOwnersResponse> {
-        no_hub()
+        self.refuse()
     }
 }

@@ -1,0 +1,113 @@
+//! Reservations given back.
+
+use common::{nvr::Nvr, secret::Secret};
+
+use super::{
+    super::{BuildName, Hub, HubError, archives::number, builds::Sight, error::is_missing_method},
+    own::Own,
+};
+use crate::{
+    metadata::Doing,
+    session::CallError,
+    xmlrpc::{Arguments, Value},
+};
+
+/// State of a build that failed.
+const FAILED: i64 = 3;
+/// State of a build that was cancelled.
+const CANCELLED: i64 = 4;
+
+/// A reservation that is to be given back.
+#[derive(Debug, Clone)]
+pub enum Refund {
+    /// One whose token is known.
+    Build {
+        /// Number of the build.
+        id: u64,
+        /// The token.
+        token: Secret,
+        /// Whether the build was cancelled and has not failed.
+        cancelled: bool,
+    },
+    /// One that may have been made, and whose token nobody has.
+    Key {
+        /// Name of the package.
+        name: String,
+        /// Version.
+        version: String,
+        /// Release, if it was chosen.
+        release: Option<String>,
+        /// What it was made with.
+        key: String,
+    },
+}
+
+impl Hub {
+    /// Gives a reservation back. True unless there was none, or none any more.
+    ///
+    /// # Errors
+    /// The token is another's, or the hub refuses or cannot answer.
+    pub async fn refund(&self, refund: Refund) -> Result<bool, HubError> {
+        let hub = self.clone();
+        self.carry_on(async move {
+            hub.may_write()?;
+            match refund {
+                Refund::Build { id, token, cancelled } => hub.refund_build(id, &token, cancelled).await,
+                Refund::Key { name, version, release, key } => {
+                    let _turn = hub.exclusively(&format!("release {name}-{version}")).await?;
+                    hub.refund_key(&name, &version, release.as_deref(), &key).await
+                }
+            }
+        })
+        .await
+    }
+
+    async fn refund_build(&self, id: u64, token: &Secret, cancelled: bool) -> Result<bool, HubError> {
+        let asked = Arguments::none()
+            .with(self.options().content_generator.as_str())
+            .with(number(id)?)
+            .with(token.expose())
+            .with(if cancelled { CANCELLED } else { FAILED });
+        let call = match self.0.changes.write::<Value>("CGRefundBuild", asked).await {
+            Ok(_) | Err(CallError::Committed { .. }) => return Ok(true),
+            Err(call @ (CallError::Lost { .. } | CallError::Refused { .. })) => call,
+            Err(call) => return Err(HubError::Call { doing: Doing::Refund, call }),
+        };
+        // A refusal of what is over already is none; the build's state tells.
+        let build = match self.look_for_build(&BuildName::Number(id)).await? {
+            Sight::Clear(build) if build.is_building() => build,
+            Sight::Absent => {
+                let message = format!("the hub has no build with number {id}");
+                return Err(HubError::NotFound { method: "CGRefundBuild", code: "koji.no_build", message });
+            }
+            _ => return Ok(matches!(call, CallError::Lost { .. })),
+        };
+        let ours = build.cg_name.as_deref() == Some(self.options().content_generator.as_str());
+        if ours && call.fault().is_some_and(|fault| is_missing_method(&fault.text)) {
+            return self.cancel_build(id).await;
+        }
+        Err(HubError::Call { doing: Doing::Refund, call })
+    }
+
+    async fn refund_key(
+        &self,
+        name: &str,
+        version: &str,
+        release: Option<&str>,
+        key: &str,
+    ) -> Result<bool, HubError> {
+        let nvr = match release {
+            Some(release) => Some(
+                Nvr::new(name, version, release)
+                    .map_err(|error| HubError::bad_request("koji.bad_nvr", error.to_string()))?,
+            ),
+            None => self.own_release(name, version, key).await?,
+        };
+        let Some(nvr) = nvr else { return Ok(false) };
+        match self.look_for_own(&nvr, key, false).await? {
+            Own::Reserved(build) => self.cancel_build(build).await,
+            Own::Unproven(build) => Err(super::token_lost(&nvr, build)),
+            Own::Others | Own::Nothing => Ok(false),
+        }
+    }
+}

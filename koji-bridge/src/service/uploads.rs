@@ -1,0 +1,70 @@
+//! Uploads of files for imports: messages into files at the hub, and tickets.
+
+use common::koji::UploadDirectory;
+use futures::{StreamExt as _, future::ready};
+use proto::{
+    convert::koji_status,
+    v1::{self, upload_file_request::Part},
+};
+use tonic::{Status, Streaming};
+
+use crate::upload::{FileHeader, Place, UploadError, Uploads};
+
+impl From<UploadError> for Status {
+    fn from(error: UploadError) -> Self {
+        koji_status(&error.into_failure())
+    }
+}
+
+/// Opens a directory for uploads.
+pub(super) fn prepare_upload(
+    uploads: &Uploads,
+    request: &v1::PrepareUploadRequest,
+) -> Result<v1::PrepareUploadResponse, Status> {
+    let UploadDirectory { directory, ticket, worker_address } = uploads.prepare(&request.key)?;
+    let worker_address = worker_address.map(|address| address.to_string()).unwrap_or_default();
+    Ok(v1::PrepareUploadResponse { directory, ticket: ticket.expose().to_owned(), worker_address })
+}
+
+/// Takes a file.
+pub(super) async fn upload_file(
+    uploads: &Uploads,
+    mut messages: Streaming<v1::UploadFileRequest>,
+) -> Result<v1::UploadFileResponse, Status> {
+    let Some(v1::UploadFileRequest { part: Some(Part::Header(header)) }) = messages.message().await? else {
+        return Err(Status::invalid_argument("part: the first message must be the header"));
+    };
+    uploads.admit(&header.directory, &header.ticket)?;
+    let header = FileHeader {
+        place: Place::new(&header.directory, &header.name)?,
+        size: header.size,
+        offset: header.offset,
+        md5: Some(header.md5.to_ascii_lowercase()).filter(|md5| !md5.is_empty()),
+    };
+    let data = messages.map(|message| match message?.part {
+        Some(Part::Data(data)) => Ok(data),
+        _ => Err(Status::invalid_argument("part: after the header only data may come")),
+    });
+    // A message without bytes would end no block, and is no reason to stop.
+    let data = data.filter(|data| ready(!matches!(data, Ok(data) if data.is_empty())));
+    let uploaded = uploads.receive(&header, data).await?;
+    Ok(v1::UploadFileResponse { size: uploaded.size, adler32: uploaded.adler32, verified: uploaded.verified })
+}
+
+/// Tells how much of a file is there.
+pub(super) async fn find_upload(
+    uploads: &Uploads,
+    request: v1::FindUploadRequest,
+) -> Result<v1::FindUploadResponse, Status> {
+    uploads.admit(&request.directory, &request.ticket)?;
+    let size = uploads.find(&Place::new(&request.directory, &request.name)?).await?;
+    Ok(v1::FindUploadResponse { size })
+}
+
+/// Whether a ticket opens a directory, which an import must show as well.
+///
+/// # Errors
+/// It does not.
+pub(super) fn check_ticket(uploads: &Uploads, request: &v1::ImportBuildRequest) -> Result<(), Status> {
+    Ok(uploads.admit(&request.directory, &request.ticket)?)
+}

@@ -1,0 +1,47 @@
+//! The section `uploads`: how files reach the hub, and whether workers bring them
+//! here themselves.
+
+use std::path::PathBuf;
+
+use common::service::ServiceAddress;
+use serde::Deserialize;
+
+use crate::upload::UploadOptions;
+
+/// Uploads.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UploadSettings {
+    /// Where workers bring their files; without it they bring them to the
+    /// orchestrator. Nothing but uploads with a ticket is served there. Example:
+    /// `0.0.0.0:7072`.
+    pub listen: Option<ServiceAddress>,
+    /// How workers reach that address, if not by the name that it listens on.
+    /// Example: `https://koji-bridge.example.org:7072`.
+    pub worker_address: Option<ServiceAddress>,
+    /// File with the key that tickets are made with; written on first use. Without
+    /// it tickets end with the process, and uploads that are under way with them.
+    pub ticket_key_file: Option<PathBuf>,
+    /// Bytes in one request to the hub.
+    pub block_bytes: usize,
+    /// Uploads at a time.
+    pub parallel: usize,
+}
+
+impl Default for UploadSettings {
+    fn default() -> Self {
+        let UploadOptions { block_bytes, parallel, .. } = UploadOptions::default();
+        Self { listen: None, worker_address: None, ticket_key_file: None, block_bytes, parallel }
+    }
+}
+
+impl UploadSettings {
+    /// How uploads are made. Bounds keep memory and sessions small.
+    pub fn options(&self) -> UploadOptions {
+        UploadOptions {
+            block_bytes: self.block_bytes.clamp(64 << 10, 64 << 20),
+            parallel: self.parallel.clamp(1, 32),
+            worker_address: self.worker_address.clone().or_else(|| self.listen.clone()),
+        }
+    }
+}

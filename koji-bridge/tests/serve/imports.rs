@@ -1,0 +1,193 @@
+//! Imports: once, whatever gets lost.
+
+use proto::{convert::KojiFailureKind, v1};
+use serde_json::{Value, json};
+use testkit::hub::{Effect, HubSettings, state::build_state};
+use tonic::Code;
+
+use crate::support::{PACKAGE, Stage, import_request, nvr, told};
+
+const DIRECTORY: &str = "koji-upload/1524681021.170606.JTroFLPr";
+
+fn complete(stage: &Stage) -> usize {
+    stage
+        .hub
+        .state(|state| state.builds.values().filter(|build| build.state == build_state::COMPLETE).count())
+}
+
+#[tokio::test]
+async fn a_repeated_import_is_found() {
+    let stage = Stage::new().await;
+    let document = stage.prepare(DIRECTORY, "1").await;
+    let mut client = stage.client().await;
+    let first = client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap().into_inner();
+    assert!(!first.found && first.warnings.is_empty(), "{first:?}");
+    // By another directory, too: files and source are the same.
+    for directory in [DIRECTORY, "koji-upload/2.other"] {
+        let request = import_request(&document, directory, "");
+        let again = client.import_build(request).await.unwrap().into_inner();
+        assert_eq!((again.build_id, again.found), (first.build_id, true), "{directory}");
+    }
+    assert_eq!(stage.hub.count("CGImport"), 1);
+    let mut other = document.clone();
+    other["build"]["source"] = "git://git.example.org/other#1".into();
+    let status = client.import_build(import_request(&other, DIRECTORY, "")).await.unwrap_err();
+    let (code, _, stable) = told(&status);
+    assert_eq!((code, stable.as_str()), (Code::InvalidArgument, "koji.build_exists"));
+}
+
+#[tokio::test]
+async fn a_reserved_build_is_imported_with_its_token() {
+    let stage = Stage::new().await;
+    let mut client = stage.client().await;
+    let request = v1::ReserveBuildRequest { nvr: Some(nvr("1")), key: "k".into(), task_id: 0 };
+    let reserved = client.reserve_build(request).await.unwrap().into_inner();
+    let mut document = stage.prepare(DIRECTORY, "1").await;
+    document["build"]["build_id"] = reserved.build_id.into();
+    let wrong = client.import_build(import_request(&document, DIRECTORY, "wrong")).await.unwrap_err();
+    let (_, failure, stable) = told(&wrong);
+    assert_eq!(stable, "koji.token_mismatch");
+    assert!(failure.failure.advice.contains("can be used again"), "{failure:?}");
+    let request = import_request(&document, DIRECTORY, &reserved.token);
+    let imported = client.import_build(request.clone()).await.unwrap().into_inner();
+    assert_eq!((imported.build_id, imported.found), (reserved.build_id, false));
+    let again = client.import_build(request).await.unwrap().into_inner();
+    assert_eq!((again.build_id, again.found), (reserved.build_id, true));
+    assert_eq!(complete(&stage), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_out() {
+    // The cases of a lost answer: carried out or not, unreadable, the hub gone.
+    for (name, effect, times) in [
+        ("answer lost after commit", Effect::DropAnswer, 1),
+        ("answer lost again and again", Effect::DropAnswer, 2),
+        ("lost before commit", Effect::DropBeforeCommit, 1),
+        ("poisoned answer", Effect::PoisonedAnswer, 1),
+        ("bad gateway", Effect::BadGateway, 1),
+        ("session expired", Effect::ExpireSession, 1),
+    ] {
+        let stage = Stage::new().await;
+        let document = stage.prepare(DIRECTORY, "1").await;
+        let mut client = stage.client().await;
+        stage.hub.fault("CGImport", times, effect);
+        let imported = client.import_build(import_request(&document, DIRECTORY, "")).await;
+        let imported = imported.unwrap_or_else(|status| panic!("{name}: {status:?}")).into_inner();
+        assert!(imported.build_id > 0, "{name}");
+        assert_eq!(complete(&stage), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn imports_of_one_build_do_not_race() {
+    let stage = Stage::new().await;
+    let document = stage.prepare(DIRECTORY, "1").await;
+    let client = stage.client().await;
+    let import = || {
+        let (mut client, request) = (client.clone(), import_request(&document, DIRECTORY, ""));
+        async move { client.import_build(request).await.unwrap().into_inner() }
+    };
+    let all = futures::future::join_all((0..5).map(|_| import())).await;
+    assert_eq!(all.iter().filter(|imported| !imported.found).count(), 1, "{all:?}");
+    assert!(all.iter().all(|imported| imported.build_id == all[0].build_id));
+    assert_eq!(stage.hub.count("CGImport"), 1);
+}
+
+#[tokio::test]
+async fn problems_come_at_once_and_before_the_hub_is_asked() {
+    let stage = Stage::new().await;
+    let document = stage.prepare(DIRECTORY, "1").await;
+    let mut client = stage.client().await;
+    type Edit = fn(&mut Value);
+    let cases: [(&str, Edit, Code, &[&str]); 4] = [
+        (
+            "several at once",
+            |document| {
+                document["metadata_version"] = 1.into();
+                document["build"].as_object_mut().unwrap().remove("source");
+            },
+            Code::InvalidArgument,
+            &["koji.metadata_version_unknown", "koji.metadata_key_missing"],
+        ),
+        (
+            "not ours",
+            |document| document["buildroots"][0]["content_generator"]["name"] = "other".into(),
+            Code::PermissionDenied,
+            &["koji.metadata_generator_not_ours"],
+        ),
+        ("no map", |document| *document = json!([]), Code::InvalidArgument, &["koji.metadata_wrong_type"]),
+        (
+            "a name that leads out",
+            |document| document["output"][0]["filename"] = "../x".into(),
+            Code::InvalidArgument,
+            &["koji.metadata_bad_path"],
+        ),
+    ];
+    for (name, edit, code, codes) in cases {
+        let mut edited = document.clone();
+        edit(&mut edited);
+        let status = client.import_build(import_request(&edited, DIRECTORY, "")).await.unwrap_err();
+        let (found, failure, _) = told(&status);
+        let problems: Vec<_> = failure.failure.each().into_iter().map(|problem| problem.code).collect();
+        assert_eq!(found, code, "{name}: {status:?}");
+        assert!(codes.iter().all(|code| problems.iter().any(|found| found == code)), "{name}: {problems:?}");
+    }
+    let request =
+        v1::ImportBuildRequest { metadata_json: "{".into(), ..import_request(&document, DIRECTORY, "") };
+    assert_eq!(told(&client.import_build(request).await.unwrap_err()).2, "koji.metadata_not_json");
+    for directory in ["/etc", "koji-upload/../../x", "a//b"] {
+        let status = client.import_build(import_request(&document, directory, "")).await.unwrap_err();
+        assert_eq!(told(&status).2, "koji.bad_directory", "{directory}");
+    }
+    assert_eq!(stage.hub.count("CGImport"), 0);
+}
+
+#[tokio::test]
+async fn control_characters_are_escaped_and_told() {
+    let stage = Stage::new().await;
+    let mut document = stage.prepare(DIRECTORY, "1").await;
+    document["build"]["extra"]["note"] = "a\u{1b}[1mb\u{0}".into();
+    let mut client = stage.client().await;
+    let imported = client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap().into_inner();
+    assert!(imported.warnings.iter().any(|warning| warning.contains("2 control characters")), "{imported:?}");
+    let found = client.find_build(v1::FindBuildRequest { nvr: Some(nvr("1")), build_id: 0 }).await.unwrap();
+    let extra: Value = serde_json::from_str(&found.into_inner().extra_json).unwrap();
+    assert_eq!(extra["note"], "a\\x1b[1mb\\x00");
+}
+
+#[tokio::test]
+async fn files_that_are_missing_and_files_that_are_lost_differ() {
+    let stage =
+        Stage::with(HubSettings { fails_at_output: Some("x86_64.log".into()), ..HubSettings::default() })
+            .await;
+    let mut client = stage.client().await;
+    let document = stage.prepare(DIRECTORY, "1").await;
+    let missing =
+        client.import_build(import_request(&document, "koji-upload/2.empty", "")).await.unwrap_err();
+    assert_eq!(told(&missing).2, "koji.metadata_file_missing");
+    assert_eq!(stage.hub.count("CGImport"), 0);
+    // The hub moves the image, cannot move the log, and deletes what it has moved.
+    for attempt in ["at once", "again"] {
+        let status = client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap_err();
+        let (_, failure, stable) = told(&status);
+        assert_eq!(stable, "koji.files_lost", "{attempt}: {failure:?}");
+        assert_eq!(failure.kind, KojiFailureKind::Permanent);
+        assert!(failure.failure.message.contains("image.tar.gz"), "{failure:?}");
+    }
+    assert_eq!((stage.hub.count("CGImport"), complete(&stage)), (1, 0));
+}
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_found_out_is_said_to_be_unknown() {
+    let stage = Stage::new().await;
+    let document = stage.prepare(DIRECTORY, "1").await;
+    let mut client = stage.client().await;
+    stage.hub.fault("CGImport", 10, Effect::DropBeforeCommit);
+    let (code, failure, _) =
+        told(&client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap_err());
+    assert_eq!((code, failure.kind), (Code::Aborted, KojiFailureKind::Ambiguous), "{failure:?}");
+    stage.hub.clear_faults();
+    let imported = client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap().into_inner();
+    assert!(!imported.found && imported.build_id > 0);
+    stage.hub.state(|state| assert_eq!(state.build_id(PACKAGE, "1.0", "1"), Some(imported.build_id)));
+}
