@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # koji-bridge in front of a stand-in hub that koji-hub.sh has started under the same name: on a Unix socket under
-# target/machine, as a sidecar would be, logged in as "osbs" by password. The programs must have been built.
-# usage: koji-bridge.sh start [NAME]    prints its address, unix:PATH
-#        koji-bridge.sh stop [NAME]     stops it; it keeps nothing
-#        koji-bridge.sh clean [NAME]    stops it and removes its settings
-#        koji-bridge.sh status [NAME]   prints its address, or fails
+# target/machine, as a sidecar would be, or on a port of loopback; logged in as "osbs" by password. The programs must
+# have been built.
+# usage: koji-bridge.sh start [NAME [PORT]]   prints its address: unix:PATH, or with a port 127.0.0.1:PORT
+#        koji-bridge.sh stop [NAME]           stops it; it keeps nothing but the key of its tickets
+#        koji-bridge.sh clean [NAME]          stops it and removes its settings
+#        koji-bridge.sh status [NAME]         prints its address, or fails
 set -euo pipefail
 # shellcheck source=testkit/machine/service.sh
 . "$(dirname "${BASH_SOURCE[0]}")/service.sh"
 
 COMMAND=${1:-}
 NAME=koji-bridge-${2:-default}
+PORT=${3:-}
 DATA=$STATE/$NAME
 
 status() { service_pid "$NAME" >/dev/null && cat "$DATA/address"; }
@@ -27,9 +29,10 @@ start() {
     program=$(workspace_program koji-bridge)
     hub=$("$(dirname "${BASH_SOURCE[0]}")/koji-hub.sh" status "${NAME#koji-bridge-}")
     mkdir -p "$DATA"
-    # The kernel takes no longer paths of sockets.
     address=unix:$DATA/bridge.sock
-    [ ${#address} -le 110 ] || address=127.0.0.1:$(free_port)
+    # The kernel takes no longer paths of sockets.
+    [ ${#address} -le 110 ] || : "${PORT:=$(free_port)}"
+    [ -z "$PORT" ] || address=127.0.0.1:$PORT
     # A bridge that was killed leaves its socket behind.
     rm -f "$DATA/bridge.sock"
     cp "$ROOT/examples/koji/osbs-password" "$DATA/password"
@@ -47,6 +50,8 @@ koji:
   patience:
     retry_interval_seconds: 1
     task_poll_seconds: 1
+uploads:
+  ticket_key_file: "$DATA/ticket.key"
 CONFIG
     service_start "$NAME" "$program" serve --config "$DATA/bridge.yaml"
     if ! wait_for 30 listens; then
@@ -69,5 +74,5 @@ stop | clean)
     [ "$COMMAND" = stop ] || rm -rf "$DATA"
     ;;
 status) status || { say "koji: $NAME does not run"; exit 1; } ;;
-*) die "usage: koji-bridge.sh start|stop|clean|status [NAME]" ;;
+*) die "usage: koji-bridge.sh start|stop|clean|status [NAME [PORT]]" ;;
 esac
