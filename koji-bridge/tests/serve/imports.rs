@@ -1,8 +1,9 @@
 //! Imports: once, whatever gets lost.
 
+use koji_bridge::session::Chunk;
 use proto::{convert::KojiFailureKind, v1};
 use serde_json::{Value, json};
-use testkit::hub::{Effect, HubSettings, state::build_state};
+use testkit::hub::{Effect, state::build_state};
 use tonic::Code;
 
 use crate::support::{PACKAGE, Stage, import_request, nvr, told};
@@ -62,7 +63,6 @@ async fn a_lost_answer_is_found_out() {
     for (name, effect, times) in [
         ("answer lost after commit", Effect::DropAnswer, 1),
         ("answer lost again and again", Effect::DropAnswer, 2),
-        ("lost before commit", Effect::DropBeforeCommit, 1),
         ("poisoned answer", Effect::PoisonedAnswer, 1),
         ("bad gateway", Effect::BadGateway, 1),
         ("session expired", Effect::ExpireSession, 1),
@@ -157,16 +157,21 @@ async fn control_characters_are_escaped_and_told() {
 
 #[tokio::test]
 async fn files_that_are_missing_and_files_that_are_lost_differ() {
-    let stage =
-        Stage::with(HubSettings { fails_at_output: Some("x86_64.log".into()), ..HubSettings::default() })
-            .await;
+    let stage = Stage::new().await;
     let mut client = stage.client().await;
-    let document = stage.prepare(DIRECTORY, "1").await;
+    let mut document = stage.prepare(DIRECTORY, "1").await;
+    // The hub finds out about this name when it has moved the other files.
+    let mut odd = document["output"][0].clone();
+    odd["filename"] = "notes.unknownext".into();
+    document["output"].as_array_mut().unwrap().push(odd);
+    let data = format!("{DIRECTORY} 1 image.tar.gz").into();
+    let chunk = Chunk { directory: DIRECTORY, name: "notes.unknownext", offset: 0, overwrite: true, data };
+    stage.session().upload_chunk(&chunk).await.unwrap();
     let missing =
         client.import_build(import_request(&document, "koji-upload/2.empty", "")).await.unwrap_err();
     assert_eq!(told(&missing).2, "koji.metadata_file_missing");
     assert_eq!(stage.hub.count("CGImport"), 0);
-    // The hub moves the image, cannot move the log, and deletes what it has moved.
+    // The hub deletes what it has moved.
     for attempt in ["at once", "again"] {
         let status = client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap_err();
         let (_, failure, stable) = told(&status);
@@ -182,7 +187,7 @@ async fn an_outcome_that_cannot_be_found_out_is_said_to_be_unknown() {
     let stage = Stage::new().await;
     let document = stage.prepare(DIRECTORY, "1").await;
     let mut client = stage.client().await;
-    stage.hub.fault("CGImport", 10, Effect::DropBeforeCommit);
+    stage.hub.fault("CGImport", 10, Effect::BadGateway);
     let (code, failure, _) =
         told(&client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap_err());
     assert_eq!((code, failure.kind), (Code::Aborted, KojiFailureKind::Ambiguous), "{failure:?}");
@@ -190,4 +195,17 @@ async fn an_outcome_that_cannot_be_found_out_is_said_to_be_unknown() {
     let imported = client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap().into_inner();
     assert!(!imported.found && imported.build_id > 0);
     stage.hub.state(|state| assert_eq!(state.build_id(PACKAGE, "1.0", "1"), Some(imported.build_id)));
+}
+
+#[tokio::test]
+async fn an_import_that_died_half_way_needs_an_administrator() {
+    let stage = Stage::new().await;
+    let document = stage.prepare(DIRECTORY, "1").await;
+    let mut client = stage.client().await;
+    // The files have moved, the transaction is gone.
+    stage.hub.fault("CGImport", 1, Effect::DropBeforeCommit);
+    let (_, failure, stable) =
+        told(&client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap_err());
+    assert_eq!(stable, "koji.build_directory_left");
+    assert!(!failure.failure.advice.contains("used again"), "{failure:?}");
 }

@@ -7,7 +7,7 @@ use common::service::{ConnectOptions, Connection, Listener, ServiceAddress, Shut
 use koji_bridge::{
     serve::Bridge,
     session::{Chunk, Session},
-    settings::{KojiSettings, ServiceSettings},
+    settings::{KojiSettings, ServiceSettings, UploadSettings},
 };
 use md5::{Digest as _, Md5};
 use proto::{
@@ -164,7 +164,14 @@ pub(crate) async fn start(hub: &KojiHub, login: &Value) -> Running {
     let koji = settings(hub, login);
     let session = koji.hub("test").unwrap();
     let service = ServiceSettings { shutdown_grace_seconds: 1, ..ServiceSettings::default() };
-    let bridge = Bridge { listeners: vec![listener], metrics: None, koji: Some((koji, session)), service };
+    let bridge = Bridge {
+        listeners: vec![listener],
+        for_workers: None,
+        metrics: None,
+        uploads: UploadSettings::default(),
+        koji: Some((koji, session)),
+        service,
+    };
     let (shutdown, mut server) = (Shutdown::new(), JoinSet::new());
     let end = shutdown.clone();
     server.spawn(async move { bridge.serve(&end).await.unwrap() });

@@ -12,6 +12,7 @@ use super::{
     Entry,
     arguments::{flag, given, integer, required_integer, required_text},
     content_generator::paths,
+    query_options,
     record::{json, maybe_number, number, record, seconds, time, with},
 };
 use crate::hub::{
@@ -42,6 +43,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     Entry::read("getTaskDescendents", "getTaskDescendents(task_id, request=False)", get_task_descendents),
     Entry::read("getHost", "get_host(hostInfo, strict=False, event=None)", get_host),
+    Entry::read("listTasks", "listTasks(opts=None, queryOpts=None)", list_tasks),
     Entry::write("cancelTask", "cancelTask(task_id, recurse=True)", cancel_task),
 ];
 
@@ -211,6 +213,26 @@ fn get_task_children(context: &mut Context<'_>, arguments: &Arguments) -> Result
     };
     let children = children(context.state, id, flag(arguments, "request"));
     Ok(Value::Array(children.into_iter().map(|(_, child)| child).collect()))
+}
+
+/// The tasks of an owner, of a method, in certain states; other options of real
+/// hubs are passed over.
+fn list_tasks(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Fault> {
+    let wanted = |name: &str| given(arguments, "opts").and_then(|options| options.get(name));
+    let (owner, method) = (wanted("owner").and_then(Value::as_i64), wanted("method").and_then(Value::as_str));
+    let states = match wanted("state") {
+        Some(Value::Array(states)) => Some(states.iter().filter_map(Value::as_i64).collect::<Vec<_>>()),
+        _ => None,
+    };
+    let decode = wanted("decode") == Some(&Value::Bool(true));
+    let fits = |task: &Task| {
+        owner.is_none_or(|owner| u64::try_from(owner) == Ok(task.owner))
+            && method.is_none_or(|method| task.method == method)
+            && states.as_ref().is_none_or(|states| states.contains(&task.state.into()))
+    };
+    let tasks = context.state.tasks.iter().filter(|(_, task)| fits(task));
+    let rows = tasks.map(|(id, task)| describe(*id, task, decode)).collect();
+    query_options::apply(rows, arguments)
 }
 
 fn get_task_descendents(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Fault> {
