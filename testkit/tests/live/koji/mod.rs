@@ -38,3 +38,15 @@ fn furnish(hub: &KojiHub) -> io::Result<()> {
     hub.add_repository("f44-container-build")?;
     Ok(())
 }
+
+#[test]
+fn the_annotated_settings_of_the_bridge_are_its_defaults() -> anyhow::Result<()> {
+    let read = |text: &str| common::yaml::read::<koji_bridge::settings::Settings>("test", text.as_bytes());
+    let annotated = read(include_str!("../../../../deploy/koji-bridge.yaml"))?;
+    let bare = read(
+        "koji: {hub_url: https://koji.example.org/kojihub, files_url: https://kojipkgs.example.org, \
+         login: {certificate_directory: /run/secrets/reactor/koji}}",
+    )?;
+    anyhow::ensure!(annotated == bare, "{annotated:#?}\n{bare:#?}");
+    Ok(())
+}
