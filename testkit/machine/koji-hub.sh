@@ -52,6 +52,7 @@ start() {
     cat >"$DATA/koji.conf" <<CONFIG
 [koji]
 server = $address
+topdir = $DATA/hub/topdir
 topurl = ${address%/kojihub}/kojifiles
 CONFIG
     echo "$address" >"$DATA/address"
