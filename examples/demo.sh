@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The main job on a sample, from nothing: git commit in, one image for two architectures out.
+# The main job on a sample, from nothing: git commit in, one image for two architectures out, recorded in Koji. The
+# Koji hub is a stand-in on loopback; the official command line shows what it knows in the end.
 # usage: examples/demo.sh [--keep | --stop]
-#   --keep  leave the engine, the registry and the git server running, to go on by hand
+#   --keep  leave the engine, the registry, the git server, the hub and koji-bridge running, to go on by hand
 #   --stop  stop what --keep left
 # What is made lands in target/demo/hello, an OCI layout; everything else of the demo is under target/, too.
 set -euo pipefail
@@ -18,10 +19,12 @@ KEEP=no
 KEPT=$STATE/demo.engine
 ENGINE=running
 
-# Stops the demo's registry and git server, and the engine if the demo started it.
+# Stops the demo's services, and the engine if the demo started it.
 stop_services() {
     trap - EXIT
     rm -f "$KEPT"
+    "$MACHINE/koji-bridge.sh" stop demo
+    "$MACHINE/koji-hub.sh" stop demo
     "$MACHINE/git-server.sh" stop demo
     "$MACHINE/registry.sh" stop demo
     [ "$ENGINE" = running ] || "$MACHINE/engine.sh" stop
@@ -55,6 +58,12 @@ ENGINE=$("$MACHINE/engine.sh" start)
 step "The programs (cargo build; the first time takes some minutes)"
 cargo build --locked --workspace --bins
 
+step "A stand-in Koji hub, koji-bridge in front of it, and Koji's official client"
+HUB=$("$MACHINE/koji-hub.sh" start demo)
+BRIDGE=$("$MACHINE/koji-bridge.sh" start demo)
+KOJI=("$("$MACHINE/koji-client.sh")" --config "$("$MACHINE/koji-hub.sh" config demo)")
+TARGET=f44-container-candidate
+
 step "Base images in a registry, the sample in a git repository"
 # The samples expect the registry at port 5005; where that is taken, another port and a build argument do.
 PORT=5005
@@ -67,18 +76,22 @@ GIT=$("$MACHINE/git-server.sh" start demo)
 
 rm -rf "$DEMO"
 mkdir -p "$DEMO"
-sed "s/127\.0\.0\.1:5005/$REGISTRY/" examples/site.yaml >"$DEMO/site.yaml"
+{
+    sed "s/127\.0\.0\.1:5005/$REGISTRY/" examples/site.yaml
+    # With these, builds are reserved in Koji, recorded and tagged. No program but koji-bridge logs in there.
+    printf 'koji:\n  hub_url: %s\n  root_url: %s\n  bridge: "%s"\n' "$HUB" "${HUB%/kojihub}/kojifiles" "$BRIDGE"
+} >"$DEMO/site.yaml"
 step "What the main job will do: the beginning of its plan"
-PLAN=("$BIN/orchestrator" plan "$GIT/hello.git" --ref main --to "oci:$DEMO/hello" --config "$DEMO/site.yaml"
-    --build-arg "REGISTRY=$REGISTRY")
+REQUEST=("$GIT/hello.git" --ref main --target "$TARGET" --to "docker://$REGISTRY/hello" --to "oci:$DEMO/hello"
+    --config "$DEMO/site.yaml" --build-arg "REGISTRY=$REGISTRY")
+PLAN=("$BIN/orchestrator" plan "${REQUEST[@]}")
 say "\$ ${PLAN[*]}"
 "${PLAN[@]}" >"$DEMO/plan.txt"
 sed -n '1,/^steps/p' "$DEMO/plan.txt" | head -n -1
 say "the whole of it, with every step and the final Dockerfiles: $DEMO/plan.txt"
 
-step "The main job: hello, for x86_64 and aarch64"
-JOB=("$BIN/orchestrator" build "$GIT/hello.git" --ref main --to "oci:$DEMO/hello" --config "$DEMO/site.yaml"
-    --build-arg "REGISTRY=$REGISTRY")
+step "The main job: hello, for x86_64 and aarch64, recorded in Koji"
+JOB=("$BIN/orchestrator" build "${REQUEST[@]}")
 say "\$ ${JOB[*]}"
 "${JOB[@]}"
 
@@ -108,11 +121,22 @@ for architecture in "${MEMBERS[@]}"; do
     [ "$ran" -eq 0 ] || die "the member for $architecture ended with exit code $ran"
 done
 
+step "The build, as Koji's official command line shows it"
+show() {
+    say "\$ koji $*"
+    "${KOJI[@]}" "$@"
+}
+NVR=$("${KOJI[@]}" latest-build --quiet "$TARGET" hello-container | cut -d ' ' -f 1)
+[ -n "$NVR" ] || die "Koji has no build of hello-container in $TARGET"
+show buildinfo "$NVR"
+show list-tagged "$TARGET"
+
 step "Stopping"
 if [ "$KEEP" = yes ]; then
     trap - EXIT
     echo "$ENGINE" >"$KEPT"
-    say "left running: the registry at $REGISTRY, the git server at $GIT, the engine; stop what the demo started: ./examples/demo.sh --stop"
+    say "left running: the registry at $REGISTRY, the git server at $GIT, the hub at $HUB,"
+    say "koji-bridge at $BRIDGE, the engine; stop what the demo started: ./examples/demo.sh --stop"
 else
     stop_services
 fi
@@ -121,12 +145,14 @@ step "Done"
 cat <<END
 index    $DIGEST
 layout   $DEMO/hello${TAG:+ (tag $TAG)}
+in Koji  $NVR
 remains  target/; installed Debian packages; the engine's storage in /var/lib/docker;
          the kernel's emulation entries until the next start ($MACHINE/emulation.sh stop takes them back)
 next     skopeo inspect --raw oci:$DEMO/hello${TAG:+:$TAG} | python3 -m json.tool
 END
 if [ "$KEEP" = yes ]; then
     echo "again    ${JOB[*]}"
+    echo "         ${KOJI[*]} list-tagged $TARGET"
 else
     echo "         ./examples/demo.sh --keep    the same, and leaves the services up for builds of your own"
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Executes every ```sh block of docs/grpcurl.md, in order and in one shell, against a running orchestrator with a
-# worker for x86_64 and one for aarch64. Stops at the first command that fails. The programs must have been built.
+# worker for x86_64 and one for aarch64, and a koji-bridge in front of a stand-in hub. Stops at the first command that fails. The programs must have been built.
 # usage: testkit/cookbook.sh [PAGE]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,14 +20,16 @@ stop_services() {
         service_stop "cookbook-worker-$name" 30
     done
     service_stop cookbook-orchestrator 30
+    "$MACHINE/koji-bridge.sh" clean cookbook
+    "$MACHINE/koji-hub.sh" clean cookbook
     "$MACHINE/git-server.sh" stop cookbook
     "$MACHINE/registry.sh" clean cookbook
     [ "$ENGINE" = running ] || "$MACHINE/engine.sh" stop
     if [ "$code" -ne 0 ]; then
-        for name in orchestrator worker-x86_64 worker-aarch64; do
-            [ ! -e "$STATE/cookbook-$name.log" ] || {
-                say "== end of $STATE/cookbook-$name.log"
-                tail -n 30 "$STATE/cookbook-$name.log" >&2
+        for name in cookbook-orchestrator cookbook-worker-x86_64 cookbook-worker-aarch64 koji-bridge-cookbook; do
+            [ ! -e "$STATE/$name.log" ] || {
+                say "== end of $STATE/$name.log"
+                tail -n 30 "$STATE/$name.log" >&2
             }
         done
         say "cookbook: failed"
@@ -35,7 +37,7 @@ stop_services() {
     exit "$code"
 }
 
-for program in orchestrator worker; do
+for program in orchestrator worker koji-bridge koji-hub-sim; do
     [ -x "$BIN/$program" ] || die "$BIN/$program is missing; run cargo build --bins"
 done
 GRPCURL=$("$MACHINE/grpcurl.sh")
@@ -49,6 +51,12 @@ ENGINE=$("$MACHINE/engine.sh" start)
 REGISTRY=$("$MACHINE/registry.sh" start cookbook)
 "$MACHINE/base-images.sh" "$REGISTRY"
 GIT=$("$MACHINE/git-server.sh" start cookbook)
+# What an earlier run recorded would be in the way.
+"$MACHINE/koji-hub.sh" clean cookbook
+"$MACHINE/koji-hub.sh" start cookbook >/dev/null
+BRIDGE=$("$MACHINE/koji-bridge.sh" start cookbook "$(free_port)")
+KOJI=$("$MACHINE/koji-client.sh")
+KOJI_CONFIG=$("$MACHINE/koji-hub.sh" config cookbook)
 
 rm -rf "$WORK"
 mkdir -p "$WORK"
@@ -94,6 +102,7 @@ if inside:
 PYTHON
 [ "$(grep -c '^printf .*-- line' "$WORK/blocks.sh")" -gt 0 ] || die "$PAGE has no sh blocks"
 
-env SERVER="$SERVER" GIT="$GIT" REGISTRY="$REGISTRY" PATH="$(dirname "$GRPCURL"):$PATH" \
+env SERVER="$SERVER" GIT="$GIT" REGISTRY="$REGISTRY" \
+    BRIDGE="$BRIDGE" KOJI="$KOJI" KOJI_CONFIG="$KOJI_CONFIG" PATH="$(dirname "$GRPCURL"):$PATH" \
     timeout --foreground --kill-after=10 900 bash -euo pipefail "$WORK/blocks.sh" </dev/null
 say "cookbook: every block of $PAGE ran"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Passes all the tests: style, lints, the contract, dependencies, unit and integration tests with the real engine and
-# the real registry, and every command of docs/grpcurl.md. Installs what is missing, stops what it started.
+# the real registry, the official Koji client, and every command of docs/grpcurl.md. Installs what is missing, stops what it started.
 # usage: testkit/test.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -55,14 +55,16 @@ fi
 step "Lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
 
-step "Engine, emulation, registry, git"
+step "Engine, emulation, registry, git, the official Koji client"
 ENGINE=$("$MACHINE/engine.sh" start)
 "$MACHINE/emulation.sh" start x86_64 aarch64 >/dev/null
 # Tests find a registry that has the base images, and the samples, under these names.
 TESTKIT_REGISTRY=$("$MACHINE/registry.sh" start test)
 "$MACHINE/base-images.sh" "$TESTKIT_REGISTRY"
 TESTKIT_GIT=$("$MACHINE/git-server.sh" start test)
-export TESTKIT_REGISTRY TESTKIT_GIT
+# They start stand-in hubs of their own, and hold them against this client.
+TESTKIT_KOJI=$("$MACHINE/koji-client.sh")
+export TESTKIT_REGISTRY TESTKIT_GIT TESTKIT_KOJI
 
 # The programs first: tests start them from beside the test binaries.
 step "Programs"

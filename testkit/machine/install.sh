@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing on a Debian machine. Looks for what is needed, not for packages: whatever provides it will do.
 # usage: install.sh [--list] run|test
-#   run     what the demo needs: to build the workspace, an engine, emulation, a registry
+#   run     what the demo needs: to build the workspace, an engine, emulation, a registry, Koji's client
 #   test    that, and what the tests need besides
 #   --list  only say what is missing; install nothing
 # Exit code 4 with a list when something is missing that this script may not or cannot install.
@@ -37,6 +37,8 @@ emulation() {
 }
 openssl_headers() { pkg-config --exists openssl; }
 python_can() { python3 -m pip --version; }
+# Debian's python3 has the one without the other.
+python_venv() { python3 -c 'import ensurepip, venv'; }
 
 look() {
     PACKAGES=() WHY=()
@@ -60,6 +62,7 @@ look() {
     fi
     need docker-registry "the registry on loopback" has docker-registry
     need skopeo "copies and inspects images" has skopeo
+    need python3-venv "installs Koji's official client" python_venv
     [ "$1" = test ] || return 0
     need npm "installs buf" has npm
     need python3-pip "fetches grpcurl" python_can

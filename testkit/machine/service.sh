@@ -90,6 +90,14 @@ wait_for() {
     done
 }
 
+# workspace_program NAME: prints the path of a program of the workspace, as cargo built it for tests.
+workspace_program() {
+    local program
+    program=$(cd "$ROOT" && realpath -m "${CARGO_TARGET_DIR:-target}/debug/$1")
+    [ -x "$program" ] || die "$program is missing; run cargo build --workspace --bins"
+    echo "$program"
+}
+
 # free_port: prints a loopback TCP port that nothing listens on now.
 free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'

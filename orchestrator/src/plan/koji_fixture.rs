@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Site,
     outside::Koji,
-    services::{BuildServices, BuildStamp, Narrator, PlanServices, Reach, fixture},
+    services::{BuildServices, BuildStamp, Narrator, PlanServices, Reach, Vault, fixture},
 };
 
 /// The planning of one build.
@@ -46,7 +46,11 @@ impl Planning {
         let cancel = CancellationToken::new();
         let shared = fixture::services(state.path(), Site::default(), cancel.clone()).await;
         let stamp = BuildStamp { build: "bld_1".parse().unwrap(), created_at: jiff::Timestamp::UNIX_EPOCH };
+        let request = common::request::BuildRequest::new("https://git.example.org/hello.git", None);
+        let stored = shared.store.create(&request, None).await.unwrap().id;
+        let vault = Vault::of(shared.store.clone(), stored);
         let mut services = BuildServices::new(shared, stamp).planning;
+        services.vault = vault;
         services.outside.koji = Some(Koji::new(bridge.address().clone()));
         let said = Arc::new(Said::default());
         services.narrator = said.clone();

@@ -72,7 +72,7 @@ pub use rebuild::{NoteRebuild, Rebuild, source_of_rebuild};
 pub use recording::{RecordedBase, RecordedComposes, Recording};
 pub use release::{ChooseRelease, ReleaseChoice, ReleaseLabels, ReleaseSource};
 pub use repository::{ReadRepository, RepositoryFacts};
-pub use reservation::{RESERVATION_TOKEN, RESERVING, ReservationCandidates, ReserveBuild, Reserved};
+pub use reservation::{RESERVATION_TOKEN, RESERVING, ReserveBuild, Reserved};
 pub use settings::{FreezeSettings, FrozenSettings};
 pub use source::{FetchSource, ResolveSource};
 pub use tags::{TagInputs, Tags};

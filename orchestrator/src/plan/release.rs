@@ -96,7 +96,7 @@ pub struct ReleaseChoice {
 }
 
 impl ReleaseChoice {
-    fn new(release: Option<&str>, from: ReleaseSource, reason: impl Into<String>) -> Self {
+    pub(super) fn new(release: Option<&str>, from: ReleaseSource, reason: impl Into<String>) -> Self {
         Self { release: release.map(str::to_owned), from, reason: reason.into() }
     }
 

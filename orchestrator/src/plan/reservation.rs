@@ -74,15 +74,15 @@ impl Step<PlanServices> for ReserveBuild<'_> {
         let services = cx.services;
         let Some(koji) = askable(services) else { return Ok(None) };
         let mut candidates = ReservationCandidates::of(self.labels, self.choice);
-        let mut next = candidates.next()?;
+        let mut next = candidates.following()?;
         // A step that runs again goes on with what it may have reserved.
         if let Some(noted) = services.vault.secret(RESERVING).await? {
             while next.as_ref().is_some_and(|nvr| nvr.to_string() != noted.expose()) {
-                next = candidates.next()?;
+                next = candidates.following()?;
             }
             if next.is_none() {
                 candidates = ReservationCandidates::of(self.labels, self.choice);
-                next = candidates.next()?;
+                next = candidates.following()?;
             }
         }
         while let Some(nvr) = next {
@@ -107,7 +107,7 @@ impl Step<PlanServices> for ReserveBuild<'_> {
                     services.say(cx.name, &line).await;
                 }
             }
-            next = candidates.next()?;
+            next = candidates.following()?;
         }
         Err(none_free(self.labels))
     }
@@ -115,7 +115,7 @@ impl Step<PlanServices> for ReserveBuild<'_> {
 
 /// What may be reserved for a build, in the order in which it is tried.
 #[derive(Debug)]
-pub struct ReservationCandidates<'a> {
+struct ReservationCandidates<'a> {
     labels: &'a ReleaseLabels,
     release: Option<&'a str>,
     /// Releases after the first; `None` where nobody may choose another one.
@@ -125,7 +125,7 @@ pub struct ReservationCandidates<'a> {
 
 impl<'a> ReservationCandidates<'a> {
     /// Those of a build that says who it is, with the release that was chosen.
-    pub fn of(labels: &'a ReleaseLabels, choice: &'a ReleaseChoice) -> Self {
+    fn of(labels: &'a ReleaseLabels, choice: &'a ReleaseChoice) -> Self {
         let release = choice.release.as_deref();
         let more = match choice.from {
             ReleaseSource::Koji => release.map(Candidates::counting),
@@ -144,7 +144,7 @@ impl<'a> ReservationCandidates<'a> {
     ///
     /// # Errors
     /// `release.bad_nvr`; `release.not_countable`.
-    pub fn next(&mut self) -> Result<Option<Nvr>, Failure> {
+    fn following(&mut self) -> Result<Option<Nvr>, Failure> {
         let Some(first) = self.release else { return Ok(None) };
         if self.tried >= MAX_TRIES || (self.tried > 0 && self.more.is_none()) {
             return Ok(None);

@@ -12,13 +12,13 @@ use common::{
     },
     names::{WorkOrderId, WorkerId},
     platform::{Architecture, Platform},
-    work::{WorkOrder, WorkOutcome},
+    work::{KojiUpload, WorkOrder, WorkOutcome},
 };
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
-use super::{BuiltMember, PreparedUpload, koji::WorkerFiles};
+use super::{BuiltMember, PreparedUpload};
 use crate::{
     plan::{Plan, PlatformPlan},
     pool::{Submission, Update},
@@ -45,9 +45,6 @@ pub struct BuildImage<'a> {
     /// Where files for Koji go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upload: Option<&'a PreparedUpload>,
-    /// What the worker is told about them.
-    #[serde(skip)]
-    pub(super) files: Option<&'a WorkerFiles<'a>>,
     /// Why this platform should stop, if it is not the whole build that stops.
     #[serde(skip)]
     pub stop_reason: &'a OnceLock<String>,
@@ -70,7 +67,12 @@ impl Step<BuildServices> for BuildImage<'_> {
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<BuiltMember, Failure> {
         let services = cx.services;
         let staging = services.make_staging().await?;
-        let order = self.order(cx);
+        // Only here: a build that is over has forgotten the ticket.
+        let koji_upload = match self.upload {
+            Some(upload) => upload.order(services, self.plan).await?,
+            None => None,
+        };
+        let order = self.order(cx, koji_upload);
         let follow = Follow {
             step: self,
             cx,
@@ -91,7 +93,7 @@ impl Step<BuildServices> for BuildImage<'_> {
 }
 
 impl BuildImage<'_> {
-    fn order(&self, cx: &Context<'_, BuildServices>) -> WorkOrder {
+    fn order(&self, cx: &Context<'_, BuildServices>, koji_upload: Option<KojiUpload>) -> WorkOrder {
         let build = &cx.services.stamp.build;
         let id = WorkOrderId::derive(build, &self.platform.platform, cx.attempt);
         WorkOrder {
@@ -111,7 +113,7 @@ impl BuildImage<'_> {
             use_cache: false,
             parents: self.platform.parents.clone(),
             manifest_format: self.plan.format,
-            koji_upload: self.files.and_then(|files| files.order(self.plan)),
+            koji_upload,
             list_packages: self.plan.reason_against("compare_members").is_none(),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use common::{failure::FailureClass, flow::Flow, request::FailurePolicy};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 
-use super::{BuildImage, BuiltMember, Failures, PreparedUpload, koji::WorkerFiles};
+use super::{BuildImage, BuiltMember, Failures, PreparedUpload};
 use crate::{plan::Plan, services::BuildServices};
 
 /// Builds every platform of the plan. When one fails, the others finish or are
@@ -20,15 +20,13 @@ pub(super) async fn build_platforms(
     upload: Option<&PreparedUpload>,
 ) -> Result<Vec<BuiltMember>, Failures> {
     let flows: Vec<_> = plan.platforms.iter().map(|entry| flow.scoped(entry.platform.as_str())).collect();
-    let files = WorkerFiles::of(flow.services(), upload).await?;
-    let files = files.as_ref();
     let stop_reason = &OnceLock::new();
     let mut running: FuturesUnordered<_> = flows
         .iter()
         .zip(&plan.platforms)
         .enumerate()
         .map(|(position, (flow, platform))| async move {
-            (position, flow.run(BuildImage { plan, platform, upload, files, stop_reason }).await)
+            (position, flow.run(BuildImage { plan, platform, upload, stop_reason }).await)
         })
         .collect();
 

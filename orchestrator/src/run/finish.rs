@@ -14,8 +14,9 @@ use crate::{
     services::BuildServices,
 };
 
-/// Takes back what a failed build made visible, records how it ended, cleans
-/// up, and tells those who want to know. `flow` must not be cancelled by whatever ended the build.
+/// Takes back what a failed build made visible, records how it ended, cleans up,
+/// and tells those who want to know. `flow` must not be cancelled by whatever ended
+/// the build.
 ///
 /// What to take back is read from the record and not from a plan: a build whose
 /// plan cannot be made again may have set tags all the same.
@@ -36,7 +37,8 @@ pub async fn finish(flow: &Flow<'_, BuildServices>, outcome: &Result<BuildResult
     failures.extend(record(flow, outcome).await.err());
     failures.extend(flow.run(CleanUp).await.err());
     failures.extend(flow.run(ReleaseWorkers).await.err());
-    let told = notify(flow, outcome, &failures, None).await;
+    let people = super::koji::people(flow, outcome).await;
+    let told = notify(flow, outcome, &failures, people.as_ref()).await;
     failures.extend(told);
     failures
 }

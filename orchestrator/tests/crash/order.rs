@@ -47,7 +47,9 @@ async fn begin_in_order(world: World) -> Result<()> {
             _ => {}
         }
     }
-    let runs: Vec<&str> = plan.steps.iter().filter(|step| step.runs).map(|step| step.name.as_str()).collect();
+    // The parent of this world's image does not say of which build it is.
+    let runs = plan.steps.iter().filter(|step| step.runs && step.name != "find_parent_build");
+    let runs: Vec<&str> = runs.map(|step| step.name.as_str()).collect();
     ensure!(order == runs, "began: {order:?}\nplanned: {runs:?}");
 
     // What the history says of steps that were left out is what the plan says.

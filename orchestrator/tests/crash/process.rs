@@ -140,7 +140,7 @@ impl Process {
         let flow = Flow::new(&services, journal, token.clone());
         let outcome = match plan::decide(&flow.over(&services.planning), &world.request).await {
             Ok((draft, plan)) => match flow.run(RecordPlan::of(&draft)?).await {
-                Ok(_) => run::run(&flow, &plan).await,
+                Ok(_) => Box::pin(run::run(&flow, &plan)).await,
                 Err(failure) => Err(failure.into()),
             },
             Err(failures) => Err(failures),
@@ -153,7 +153,7 @@ impl Process {
             }
         }
         let finishing = Flow::new(&services, journal, CancellationToken::new());
-        let after = run::finish(&finishing, &outcome).await;
+        let after = Box::pin(run::finish(&finishing, &outcome)).await;
         Ok(Driven { outcome, after: Some(after) })
     }
 

@@ -42,7 +42,17 @@ async fn a_commit_becomes_an_image_for_two_architectures_in_two_places() -> Resu
     let output = build(
         directory.path(),
         &site(),
-        &[&format!("{}/hello.git", samples()), "--ref", "main", "--to", "oci:out", "--to", &remote],
+        &[
+            &format!("{}/hello.git", samples()),
+            "--ref",
+            "main",
+            "--release",
+            "1",
+            "--to",
+            "oci:out",
+            "--to",
+            &remote,
+        ],
     )?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -90,8 +100,17 @@ async fn the_image_carries_what_the_plan_says() -> Result<()> {
     let _engine = engine().await;
     let directory = tempfile::tempdir()?;
     let uri = format!("{}/hello.git", samples());
-    let arguments =
-        [uri.as_str(), "--platform", "x86_64", "--label", "vendor=A \"B\" $C", "--output", "json"];
+    let arguments = [
+        uri.as_str(),
+        "--release",
+        "1",
+        "--platform",
+        "x86_64",
+        "--label",
+        "vendor=A \"B\" $C",
+        "--output",
+        "json",
+    ];
     let output = build(directory.path(), &site(), &[&arguments[..], &["--to", "oci:out"]].concat())?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let settings = directory.path().join("build-site.yaml");

@@ -102,6 +102,8 @@ top_level! {
     source_registry: SourceRegistry as "SourceRegistry",
     /// Now `artifacts.sources_command`.
     sources_command: String as "String",
+    /// Now `publication.packages_may_differ`.
+    package_comparison_exceptions: Vec<String> as "Vec<String>",
     /// Retired: settings name the files of secrets.
     required_secrets: Unread as "serde_json::Value",
     /// Retired: workers dial the orchestrator.

@@ -8,6 +8,7 @@
 mod inventory;
 mod logs;
 mod metadata;
+mod people;
 mod prepare_upload;
 mod record_build;
 mod refund;
@@ -22,7 +23,7 @@ use common::{
     work::Descriptor,
 };
 
-pub(super) use prepare_upload::WorkerFiles;
+pub(super) use people::people;
 pub use prepare_upload::{PrepareKojiUpload, PreparedUpload, UPLOAD_TICKET};
 pub use record_build::{RecordBuild, RecordedBuild};
 pub use refund::RefundBuild;

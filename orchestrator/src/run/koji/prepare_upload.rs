@@ -72,37 +72,24 @@ impl PreparedUpload {
                 .with_advice("submit the build again")
         })
     }
-}
 
-/// What a worker is told about files for Koji.
-#[derive(Debug)]
-pub(in crate::run) struct WorkerFiles<'a> {
-    prepared: &'a PreparedUpload,
-    ticket: Secret,
-}
-
-impl<'a> WorkerFiles<'a> {
-    /// Those for a directory.
-    pub(in crate::run) async fn of(
+    /// What a worker is told about files for Koji.
+    ///
+    /// # Errors
+    /// The ticket is lost, or the store failed.
+    pub(in crate::run) async fn order(
+        &self,
         services: &BuildServices,
-        prepared: Option<&'a PreparedUpload>,
-    ) -> Result<Option<Self>, Failure> {
-        match prepared {
-            Some(prepared) => Ok(Some(Self { prepared, ticket: prepared.ticket(services).await? })),
-            None => Ok(None),
-        }
-    }
-
-    /// The part of a work order.
-    pub(in crate::run) fn order(&self, plan: &Plan) -> Option<KojiUpload> {
-        let recording = super::recording(plan)?;
-        Some(KojiUpload {
-            address: self.prepared.worker_address.clone(),
-            directory: self.prepared.directory.clone(),
-            ticket: self.ticket.clone(),
+        plan: &Plan,
+    ) -> Result<Option<KojiUpload>, Failure> {
+        let Some(recording) = super::recording(plan) else { return Ok(None) };
+        Ok(Some(KojiUpload {
+            address: self.worker_address.clone(),
+            directory: self.directory.clone(),
+            ticket: self.ticket(services).await?,
             archive: recording.archive,
             pull_specs: pull_specs(plan),
-        })
+        }))
     }
 }
 

@@ -97,6 +97,7 @@ fn plan() -> Plan {
         version: None,
         release: None,
         labels_may_differ: Vec::new(),
+        packages_may_differ: Vec::new(),
         own_labels: Vec::new(),
         image_stream: None,
         limits: Default::default(),
