@@ -6,6 +6,7 @@
 //! `UNIMPLEMENTED`.
 
 pub mod arguments;
+pub mod command;
 pub mod hub;
 pub mod login;
 pub mod metadata;

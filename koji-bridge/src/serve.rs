@@ -113,7 +113,7 @@ pub struct Bridge {
 /// fails.
 pub async fn run(arguments: &ServeArguments) -> Result<(), BridgeError> {
     let settings = Settings::load(arguments, &process_environment(ENVIRONMENT_PREFIX))?;
-    let layer = layer_name(arguments);
+    let layer = layer_name(&arguments.config);
     let koji = match settings.koji {
         Some(koji) => {
             let hub = koji.hub(&layer)?;
@@ -157,8 +157,8 @@ pub async fn run(arguments: &ServeArguments) -> Result<(), BridgeError> {
 }
 
 /// Where settings come from, for errors that a check of all of them finds.
-fn layer_name(arguments: &ServeArguments) -> String {
-    match arguments.config.as_slice() {
+pub(crate) fn layer_name(files: &[PathBuf]) -> String {
+    match files {
         [] => "the environment".to_owned(),
         files => files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "),
     }
@@ -167,7 +167,7 @@ fn layer_name(arguments: &ServeArguments) -> String {
 /// Starts the process again with the variables that the system's Kerberos library
 /// needs, unless it has them: it takes them from nowhere else, and only before
 /// there are threads.
-fn restart_for_kerberos(hub: &HubSettings) -> Result<(), BridgeError> {
+pub(crate) fn restart_for_kerberos(hub: &HubSettings) -> Result<(), BridgeError> {
     let wanted: BTreeMap<&str, OsString> = hub.login.environment().into_iter().collect();
     if wanted.iter().all(|(name, value)| std::env::var_os(name).as_ref() == Some(value)) {
         return Ok(());

@@ -79,6 +79,14 @@ fn default_listen() -> ServiceAddress {
 }
 
 impl Settings {
+    /// Reads files and variables.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a layer says what cannot be; the error names it.
+    pub fn read(files: &[PathBuf], environment: &BTreeMap<String, String>) -> Result<Self, SettingsError> {
+        layered(files, ENVIRONMENT_PREFIX, environment)
+    }
+
     /// Reads the layers; flags win.
     ///
     /// # Errors
@@ -87,7 +95,7 @@ impl Settings {
         arguments: &ServeArguments,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, SettingsError> {
-        let mut settings: Self = layered(&arguments.config, ENVIRONMENT_PREFIX, environment)?;
+        let mut settings = Self::read(&arguments.config, environment)?;
         let service = &mut settings.service;
         if let Some(listen) = &arguments.listen {
             service.listen = listen.clone();
@@ -126,7 +134,7 @@ mod tests {
 
     fn load(line: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let words = ["koji-bridge", "serve"].into_iter().chain(line.split_whitespace());
-        let Command::Serve(arguments) = Arguments::parse_from(words).command;
+        let Command::Serve(arguments) = Arguments::parse_from(words).command else { panic!("{line}") };
         let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Settings::load(&arguments, &variables)
     }

@@ -203,13 +203,18 @@ mod tests {
                 "koji.hub_too_old",
             ),
             (refused(1001, "x"), Code::Unavailable, KojiFailureKind::Retryable, "koji.upload_locked"),
-            (CallError::Committed { method }, Code::Aborted, KojiFailureKind::Ambiguous, "koji.answer_lost"),
-            (offline, Code::Unavailable, KojiFailureKind::Offline, "koji.hub_offline"),
+            (
+                CallError::Committed { method },
+                Code::Aborted,
+                KojiFailureKind::Ambiguous,
+                "koji.outcome_unknown",
+            ),
+            (offline, Code::Unavailable, KojiFailureKind::Offline, "koji.offline"),
             (
                 CallError::Unreachable { method, reason: reason.clone() },
                 Code::Unavailable,
                 KojiFailureKind::Retryable,
-                "koji.hub_unreachable",
+                "koji.unreachable",
             ),
             // Trying again would not help, so the status must not say so.
             (

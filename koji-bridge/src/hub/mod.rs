@@ -41,7 +41,7 @@ pub use error::HubError;
 pub use imports::{ImportRequest, Imported};
 pub use outputs::OutputContent;
 pub use people::FoundTask;
-pub use reservations::{Refund, ReserveRequest};
+pub use reservations::{FoundReservation, Refund, ReserveRequest};
 pub use tags::Tagging;
 pub use targets::FoundTarget;
 pub use tasks::TaskChange;
@@ -140,6 +140,11 @@ impl Hub {
     /// How the hub is, as far as questions have shown.
     pub fn state(&self) -> watch::Receiver<HubState> {
         self.0.queries.state()
+    }
+
+    /// The session that questions go through.
+    pub(crate) fn session(&self) -> &Session {
+        &self.0.queries
     }
 
     /// Logs out. Calls that wait are cancelled.

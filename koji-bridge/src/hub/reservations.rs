@@ -9,6 +9,7 @@
 //! The task that a build belongs to is written there too and not into the build's
 //! own field, because a hub that cancels a build cancels its task with it.
 
+mod mine;
 mod own;
 mod refund;
 
@@ -29,6 +30,7 @@ use crate::{
     session::CallError,
     xmlrpc::{Arguments, Fault, Value},
 };
+pub use mine::FoundReservation;
 use own::Own;
 pub use refund::Refund;
 
@@ -176,7 +178,7 @@ impl Hub {
             }
         }
         let message = format!("{nvr} was reserved and its token lost several times in a row");
-        let failure = Failure::new(FailureClass::Infrastructure, "koji.answer_lost", message)
+        let failure = Failure::new(FailureClass::Infrastructure, "koji.outcome_unknown", message)
             .with_advice("repeat the request: the bridge looks again before it does anything");
         Err(HubError::of_kind(KojiFailureKind::Ambiguous, "CGInitBuild", failure))
     }

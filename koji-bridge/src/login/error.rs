@@ -84,7 +84,7 @@ impl LoginError {
     /// The failure's stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Locked { .. } => "koji.login_locked",
+            Self::Locked { .. } => "koji.session_locked",
             Self::Refused { .. } => "koji.login_refused",
             Self::Unauthorized { .. } => "koji.login_unauthorized",
             Self::LateCertificate { .. } => "koji.login_late_certificate",

@@ -155,11 +155,10 @@ impl CallError {
     /// The failure's stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Refused { .. } => "koji.call_refused",
-            Self::Committed { .. } => "koji.answer_lost",
-            Self::Lost { .. } => "koji.call_lost",
-            Self::Offline { .. } => "koji.hub_offline",
-            Self::Unreachable { .. } => "koji.hub_unreachable",
+            Self::Refused { .. } => "koji.refused",
+            Self::Committed { .. } | Self::Lost { .. } => "koji.outcome_unknown",
+            Self::Offline { .. } => "koji.offline",
+            Self::Unreachable { .. } => "koji.unreachable",
             Self::Unreadable { .. } => "koji.answer_unreadable",
             Self::Unexpected { .. } => "koji.answer_unexpected",
             Self::Unsendable { .. } => "koji.call_unsendable",

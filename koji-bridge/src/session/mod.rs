@@ -160,6 +160,11 @@ impl Session {
         self.0.version()
     }
 
+    /// Whether the hub was found to ask for the client certificate late.
+    pub async fn is_asked_late(&self) -> bool {
+        self.0.turn.lock().await.is_asked_late()
+    }
+
     /// Closes the session for good: waits end, further calls are cancelled, and
     /// the hub is told if it answers soon.
     pub async fn logout(&self) {

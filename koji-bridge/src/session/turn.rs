@@ -159,6 +159,11 @@ impl Turn {
         }
     }
 
+    /// Whether the hub is known to ask for certificates late.
+    pub(super) fn is_asked_late(&self) -> bool {
+        self.late
+    }
+
     /// Tells the hub that the session ends.
     pub(super) async fn leave(&mut self, shared: &Shared, limit: Duration) {
         let Some(mut live) = self.live.take().filter(Live::is_logged_in) else { return };

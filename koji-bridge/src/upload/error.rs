@@ -44,7 +44,7 @@ impl UploadError {
         };
         let (kind, class, code, advice) = match &error {
             // Said above.
-            Self::Hub(_) => (Permanent, FailureClass::Internal, "koji.refused", ""),
+            Self::Hub(_) => (Permanent, FailureClass::Policy, "koji.refused", ""),
             Self::BadPlace { .. } => (
                 Permanent,
                 FailureClass::User,

@@ -107,7 +107,7 @@ async fn faults() {
         (Write, &[Fault(1002, "Not logged-in")], "refused 1002", "login 1:0"),
         (Read, &[Fault(1002, "not entitled")], "refused 1002", "login 1:0"),
         // 1006 and 1008.
-        (Read, &[LOCKED], "koji.login_locked", "login 1:0"),
+        (Read, &[LOCKED], "koji.session_locked", "login 1:0"),
         (Read, &[BEHIND, OK], "ok", "login 1:0 login 2:0"),
         (Write, &[BEHIND], "lost", "login 1:0"),
         // 1014: waits, with a new number each time.
@@ -183,7 +183,7 @@ async fn logins() {
         (&[Status(503, "busy"), Cut], "ok", "login login login 1:0"),
         (&[OFFLINE, OFFLINE], "ok", "login login login 1:0"),
         (&[Fault(1002, "invalid username or password")], "login refused 1002", "login"),
-        (&[LOCKED], "koji.login_locked", "login"),
+        (&[LOCKED], "koji.session_locked", "login"),
         (&[Status(403, "no"), OK], "koji.login_unauthorized", "login"),
         (&[Status(401, "no"), OK], "koji.login_unauthorized", "login"),
         (&[Status(301, "no"), OK], "koji.login_answer", "login"),
@@ -199,7 +199,7 @@ async fn logins() {
     let rows: &[(&[Reply], &str, &str)] = &[
         (&[Fault(1019, "unexpected keyword argument 'renew'")], "ok", "login 1:0 renew login 2:0"),
         (&[Status(500, "no")], "ok", "login 1:0 renew login 2:0"),
-        (&[LOCKED], "koji.login_locked", "login 1:0 renew"),
+        (&[LOCKED], "koji.session_locked", "login 1:0 renew"),
     ];
     for (renewals, outcome, course) in rows {
         let first = Is(Value::Struct(std::collections::BTreeMap::from([

@@ -71,7 +71,7 @@ async fn health_follows_the_hub() {
     let request = v1::FindBuildRequest { nvr: Some(nvr("1")), build_id: 0 };
     let (code, failure, stable) = told(&client.find_build(request.clone()).await.unwrap_err());
     assert_eq!((code, failure.kind), (Code::Unavailable, KojiFailureKind::Offline));
-    assert_eq!(stable, "koji.hub_offline");
+    assert_eq!(stable, "koji.offline");
     stage.hub.go_online();
     becomes(&stage, ServingStatus::Serving).await;
     assert_eq!(client.find_build(request).await.unwrap_err().code(), Code::NotFound);

@@ -1,7 +1,9 @@
-//! The service over a hub of the test kit: gRPC in, XML-RPC out.
+//! The service over a hub of the test kit: gRPC in, XML-RPC out; and the commands
+//! for people, as processes over the same hub.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod commands;
 mod imports;
 mod life;
 mod queries;

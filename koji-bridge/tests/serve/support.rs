@@ -91,41 +91,12 @@ impl Stage {
     /// Uploads an image and a log, and answers with a document that imports them.
     pub(crate) async fn prepare(&self, directory: &str, release: &str) -> Value {
         let session = self.session();
-        let mut output = Vec::new();
-        for (name, kind, extra) in [
-            (
-                "image.tar.gz",
-                "docker-image",
-                json!({"image": {"arch": "x86_64"}, "docker": {"id": "sha256:1"}}),
-            ),
-            ("x86_64.log", "log", Value::Null),
-        ] {
-            let content = format!("{directory} {release} {name}");
-            let data = Bytes::from(content.clone());
+        let (document, files) = document(directory, release);
+        for (name, content) in files {
+            let data = Bytes::from(content);
             session.upload_chunk(&Chunk { directory, name, offset: 0, overwrite: true, data }).await.unwrap();
-            let mut file = json!({
-                "filename": name, "filesize": content.len(), "checksum": hex::encode(Md5::digest(&content)),
-                "checksum_type": "md5", "arch": "x86_64", "type": kind, "buildroot_id": 1, "components": [],
-            });
-            if !extra.is_null() {
-                file["extra"] = extra;
-            }
-            output.push(file);
         }
-        json!({
-            "metadata_version": 0,
-            "build": {
-                "name": PACKAGE, "version": "1.0", "release": release, "owner": null,
-                "source": "git://git.example.org/hello#4f1c2d", "start_time": 1_524_680_960,
-                "end_time": 1_524_681_060, "extra": {"image": {}},
-            },
-            "buildroots": [{
-                "id": 1, "host": {"os": "Fedora", "arch": "x86_64"},
-                "content_generator": {"name": GENERATOR, "version": "1.0"},
-                "container": {"type": "none", "arch": "x86_64"}, "tools": [], "components": [],
-            }],
-            "output": output,
-        })
+        document
     }
 
     /// Imports a build and answers with its number.
@@ -133,6 +104,41 @@ impl Stage {
         let request = import_request(&self.prepare(directory, release).await, directory, "");
         self.client().await.import_build(request).await.unwrap().into_inner().build_id
     }
+}
+
+/// A document that imports an image and a log, and the two files: name and content.
+pub(crate) fn document(about: &str, release: &str) -> (Value, Vec<(&'static str, String)>) {
+    let (mut output, mut files) = (Vec::new(), Vec::new());
+    for (name, kind, extra) in [
+        ("image.tar.gz", "docker-image", json!({"image": {"arch": "x86_64"}, "docker": {"id": "sha256:1"}})),
+        ("x86_64.log", "log", Value::Null),
+    ] {
+        let content = format!("{about} {release} {name}");
+        let mut file = json!({
+            "filename": name, "filesize": content.len(), "checksum": hex::encode(Md5::digest(&content)),
+            "checksum_type": "md5", "arch": "x86_64", "type": kind, "buildroot_id": 1, "components": [],
+        });
+        if !extra.is_null() {
+            file["extra"] = extra;
+        }
+        output.push(file);
+        files.push((name, content));
+    }
+    let document = json!({
+        "metadata_version": 0,
+        "build": {
+            "name": PACKAGE, "version": "1.0", "release": release, "owner": null,
+            "source": "git://git.example.org/hello#4f1c2d", "start_time": 1_524_680_960,
+            "end_time": 1_524_681_060, "extra": {"image": {}},
+        },
+        "buildroots": [{
+            "id": 1, "host": {"os": "Fedora", "arch": "x86_64"},
+            "content_generator": {"name": GENERATOR, "version": "1.0"},
+            "container": {"type": "none", "arch": "x86_64"}, "tools": [], "components": [],
+        }],
+        "output": output,
+    });
+    (document, files)
 }
 
 pub(crate) fn login() -> Value {

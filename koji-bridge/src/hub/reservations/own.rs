@@ -129,6 +129,6 @@ impl Hub {
 }
 
 /// The key that a reservation was made with.
-fn written_key(build: &Build) -> Option<&str> {
+pub(super) fn written_key(build: &Build) -> Option<&str> {
     build.extra.as_ref()?.get(SECTION)?.get(KEY)?.as_str()
 }

@@ -40,6 +40,8 @@ pub enum Refund {
         /// What it was made with.
         key: String,
     },
+    /// Any of the bridge's user and its content generator, whoever made it.
+    Mine(BuildName),
 }
 
 impl Hub {
@@ -57,6 +59,7 @@ impl Hub {
                     let _turn = hub.exclusively(&format!("release {name}-{version}")).await?;
                     hub.refund_key(&name, &version, release.as_deref(), &key).await
                 }
+                Refund::Mine(build) => hub.refund_mine(&build).await,
             }
         })
         .await

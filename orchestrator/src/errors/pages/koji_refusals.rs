@@ -63,7 +63,7 @@ pub(super) const PAGES: &[Page] = &[
     page(
         "koji.outcome_unknown",
         "infrastructure",
-        "The hub has carried out a call whose answer was lost.",
+        "The hub has carried out a call, or may have, and the answer was lost.",
         "Doing it again could do it twice, so the hub refuses a repetition.",
         "Look what became of it with koji buildinfo before trying again.",
         "",

@@ -7,6 +7,8 @@ mod engines;
 mod files;
 mod images;
 mod koji;
+mod koji_bridge;
+mod koji_commands;
 mod koji_metadata;
 mod koji_record;
 mod koji_refusals;
@@ -91,6 +93,16 @@ pub const AREAS: &[Area] = &[
         title: "Refusals of Koji",
         about: "Why Koji refused an import, a reservation, a refund or a tag.",
         pages: koji_refusals::PAGES,
+    },
+    Area {
+        title: "koji-bridge and its hub",
+        about: "What the bridge says of its hub, its login and its uploads.",
+        pages: koji_bridge::PAGES,
+    },
+    Area {
+        title: "Commands of koji-bridge",
+        about: "What `koji-bridge check` finds, and what stops its other commands.",
+        pages: koji_commands::PAGES,
     },
     Area {
         title: "Registries",

@@ -20,6 +20,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::read("hasPerm", "hasPerm(perm, strict=False)", has_permission),
     Entry::read("getUserPerms", "getUserPerms(userID=None)", get_user_permissions),
     Entry::read("listCGs", "list_cgs()", list_content_generators),
+    Entry::read("listBTypes", "list_btypes(query=None, queryOpts=None)", list_build_types),
     Entry::write("createUser", "createUser(username, status=None, krb_principal=None)", create_user),
     Entry::write("enableUser", "enableUser(username)", enable_user),
     Entry::write("disableUser", "disableUser(username)", disable_user),
@@ -120,6 +121,13 @@ fn list_content_generators(context: &mut Context<'_>, _: &Arguments) -> Result<V
         (cg.clone(), record([("id", number(entry.id)), ("users", users)]))
     });
     Ok(Value::Struct(entries.collect()))
+}
+
+/// All build types; what narrows the list is passed over.
+fn list_build_types(context: &mut Context<'_>, _: &Arguments) -> Result<Value, Fault> {
+    let entry =
+        |(name, id): (&String, &u64)| record([("id", number(*id)), ("name", Value::from(name.as_str()))]);
+    Ok(Value::Array(context.state.build_types.iter().map(entry).collect()))
 }
 
 fn create_user(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Fault> {
