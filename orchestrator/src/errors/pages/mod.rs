@@ -6,6 +6,7 @@ mod dockerfiles;
 mod engines;
 mod files;
 mod images;
+mod inventory;
 mod koji;
 mod koji_bridge;
 mod koji_commands;
@@ -67,6 +68,11 @@ pub const AREAS: &[Area] = &[
         pages: plans::PAGES,
     },
     Area { title: "Labels, tags and releases", about: "What the image is called.", pages: names::PAGES },
+    Area {
+        title: "Packages of images",
+        about: "What is installed in an image, whether all platforms have the same, and its way to Koji.",
+        pages: inventory::PAGES,
+    },
     Area { title: "Parents", about: "The images that an image is built upon.", pages: parents::PAGES },
     Area {
         title: "Composes and package repositories",

@@ -1,0 +1,112 @@
+//! What is installed in images, and how platforms compare; and images on their
+//! way from the worker to Koji.
+
+use super::page;
+use crate::errors::Page;
+
+pub(super) const PAGES: &[Page] = &[
+    page(
+        "inventory.database_unreadable",
+        "source",
+        "A package database in the image cannot be read.",
+        "The file is damaged, or of a form that no package program writes. A build is not recorded with a list that may be wrong.",
+        "Look at the file in the image and in its parent; `rpm --rebuilddb` repairs RPM's. Remove it if nobody uses it.",
+        "",
+    ),
+    page(
+        "inventory.too_large",
+        "source",
+        "The package databases of the image are larger than any real one.",
+        "Together they have more than 1 GiB, or more than 20,000 files.",
+        "Remove from their directories what is no package database.",
+        "",
+    ),
+    page(
+        "inventory.too_many_packages",
+        "source",
+        "The image has more packages than can be recorded.",
+        "At most 100,000 are.",
+        "Install fewer, or in several images.",
+        "",
+    ),
+    page(
+        "inventory.too_many_links",
+        "source",
+        "The package database is behind links that lead to ever new places.",
+        "The directory of the database is a link to a link, and so on.",
+        "Make it a real directory, or one link to a real one.",
+        "",
+    ),
+    page(
+        "inventory.layer_unreadable",
+        "infrastructure",
+        "A layer of the image that was just built cannot be read.",
+        "The worker's disk or the engine has damaged it.",
+        "Look at the worker's disk and the engine's log, and submit the build again.",
+        "",
+    ),
+    page(
+        "member.packages_differ",
+        "source",
+        "Packages are not the same on all platforms.",
+        "Version, release or signature differ, or a platform lacks the package. Repositories of the platforms were not in step, or the Dockerfile installs by platform.",
+        "Submit the build again when all platforms see the same packages; or let the site except those that may differ (publication.packages_may_differ).",
+        "the causes are a table: each package, and what every platform has of it",
+    ),
+    page(
+        "member.no_packages",
+        "source",
+        "A platform's image has no package database, though others have one.",
+        "What the Dockerfile does on that platform removed it, or its parent has none.",
+        "Look at what the Dockerfile does on that platform only.",
+        "",
+    ),
+    page(
+        "member.bad_inventory",
+        "infrastructure",
+        "A worker's list of packages is not one.",
+        "The worker is of another release, or defective.",
+        "Update the worker, or take it out of service.",
+        "",
+    ),
+    page(
+        "member.inventory_too_large",
+        "source",
+        "A list of packages is too large to be read.",
+        "At most 64 MiB are.",
+        "Install fewer packages.",
+        "",
+    ),
+    page(
+        "member.bad_exception",
+        "policy",
+        "A name in publication.packages_may_differ cannot be used.",
+        "It is no pattern: a bracket is not closed, for example.",
+        "Write names of packages, with * and ? where parts may be anything.",
+        "",
+    ),
+    page(
+        "worker.inventory",
+        "internal",
+        "The thread that lists the packages of an image ended too early.",
+        "It should never do that.",
+        "Report it with the worker's log; submit the build again.",
+        "",
+    ),
+    page(
+        "worker.koji_unreachable",
+        "infrastructure",
+        "A worker could not bring the archive of an image to Koji.",
+        "The orchestrator, koji-bridge or the hub did not answer for about half an hour.",
+        "Look at koji-bridge's log and at the hub; then submit the build again.",
+        "",
+    ),
+    page(
+        "worker.koji_refused",
+        "infrastructure",
+        "Koji does not take the archive of an image from a worker.",
+        "The message has the hub's or the bridge's reason.",
+        "`koji-bridge check` tells what else would be refused.",
+        "",
+    ),
+];
