@@ -208,8 +208,9 @@ impl Bridge {
             path: self.uploads.ticket_key_file.clone().unwrap_or_default(),
             source,
         })?;
-        let uploads = Uploads::new(&Arc::new(settings.clone()), tickets, self.uploads.options())?;
-        let uploads = Arc::new(uploads);
+        let (hub_of_uploads, options) = (Arc::new(settings.clone()), self.uploads.options());
+        let (counted, end) = (metrics.clone(), shutdown.token.clone());
+        let uploads = Arc::new(Uploads::new(&hub_of_uploads, tickets, options, counted, end)?);
         let hub = Hub::new(settings, koji.options(), shutdown.clone())?;
         info!(hub = hub.url(), anonymous = hub.is_anonymous(), "speaking to a Koji hub");
         let service =
@@ -219,7 +220,7 @@ impl Bridge {
         let watch = monitor::watch(
             hub.clone(),
             health.clone(),
-            metrics,
+            metrics.clone(),
             koji.health_interval(),
             shutdown.token.clone(),
         );
@@ -227,7 +228,8 @@ impl Bridge {
         let named = |server: &mut Server| server.supervised.push(SERVICE_NAME);
         let routes = Routes::new(service);
         let served = serve_all(self.listeners, &routes, &health, &self.service, named, shutdown);
-        let for_workers = KojiBridgeServiceServer::new(Restricted::for_workers(Arc::clone(&uploads)));
+        let for_workers =
+            KojiBridgeServiceServer::new(Restricted::for_workers(Arc::clone(&uploads), metrics.clone()));
         let for_workers = Routes::new(for_workers);
         let workers = serve_all(
             self.for_workers.into_iter().collect(),

@@ -5,7 +5,6 @@ mod deadline;
 mod queries;
 mod restricted;
 mod tasks;
-
 mod uploads;
 
 use std::{fmt::Display, future::Future, sync::Arc, time::Instant};
@@ -39,15 +38,23 @@ impl WithHub {
         Self { hub, uploads, metrics, end }
     }
 
-    /// Answers a call, counts it, and logs what went wrong.
     async fn answer<T>(
         &self,
         method: &'static str,
         answer: impl Future<Output = Result<T, Status>>,
     ) -> Answer<T> {
-        let call = Counted { metrics: &self.metrics, method, began: Instant::now(), code: Code::Cancelled };
-        call.end(answer.await).map(Response::new)
+        answered(&self.metrics, method, answer).await
     }
+}
+
+/// Answers a call, counts it, and logs what went wrong.
+async fn answered<T>(
+    metrics: &Metrics,
+    method: &'static str,
+    answer: impl Future<Output = Result<T, Status>>,
+) -> Answer<T> {
+    let call = Counted { metrics, method, began: Instant::now(), code: Code::Cancelled };
+    call.end(answer.await).map(Response::new)
 }
 
 /// A call that is counted when it ends, also when nobody waits for it any more.

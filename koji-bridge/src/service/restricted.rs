@@ -7,13 +7,13 @@ use common::koji::{KojiBridge, KojiCapability};
 use proto::v1::{self, koji_bridge_service_server::KojiBridgeService};
 use tonic::{Request, Response, Status, Streaming, codegen::BoxStream};
 
-use super::uploads;
-use crate::upload::Uploads;
+use super::{answered, uploads};
+use crate::{metrics::Metrics, upload::Uploads};
 
 /// A service that answers few calls.
 #[derive(Debug, Clone)]
 pub struct Restricted {
-    uploads: Option<Arc<Uploads>>,
+    uploads: Option<(Arc<Uploads>, Metrics)>,
     reason: &'static str,
 }
 
@@ -24,8 +24,11 @@ impl Restricted {
     }
 
     /// What workers may do: upload files that they have a ticket for.
-    pub fn for_workers(uploads: Arc<Uploads>) -> Self {
-        Self { uploads: Some(uploads), reason: "this address takes uploads from workers, and nothing else" }
+    pub fn for_workers(uploads: Arc<Uploads>, metrics: Metrics) -> Self {
+        Self {
+            uploads: Some((uploads, metrics)),
+            reason: "this address takes uploads from workers, and nothing else",
+        }
     }
 
     fn refuse<T>(&self) -> Answer<T> {
@@ -84,8 +87,9 @@ impl KojiBridgeService for Restricted {
         &self,
         request: Request<Streaming<v1::UploadFileRequest>>,
     ) -> Answer<v1::UploadFileResponse> {
-        let Some(uploads) = &self.uploads else { return self.refuse() };
-        uploads::upload_file(uploads, request.into_inner()).await.map(Response::new)
+        let Some((uploads, metrics)) = &self.uploads else { return self.refuse() };
+        let answer = uploads::upload_file(uploads, request.into_inner());
+        answered(metrics, "UploadFile", answer).await
     }
 
     async fn import_build(&self, _: Request<v1::ImportBuildRequest>) -> Answer<v1::ImportBuildResponse> {
@@ -133,8 +137,9 @@ impl KojiBridgeService for Restricted {
     }
 
     async fn find_upload(&self, request: Request<v1::FindUploadRequest>) -> Answer<v1::FindUploadResponse> {
-        let Some(uploads) = &self.uploads else { return self.refuse() };
-        uploads::find_upload(uploads, request.into_inner()).await.map(Response::new)
+        let Some((uploads, metrics)) = &self.uploads else { return self.refuse() };
+        let answer = uploads::find_upload(uploads, request.into_inner());
+        answered(metrics, "FindUpload", answer).await
     }
 
     async fn get_task(&self, _: Request<v1::GetTaskRequest>) -> Answer<v1::GetTaskResponse> {

@@ -1,11 +1,12 @@
 //! Uploads of files for imports: messages into files at the hub, and tickets.
 
 use common::koji::UploadDirectory;
-use futures::{StreamExt as _, future::ready};
+use futures::StreamExt as _;
 use proto::{
     convert::koji_status,
     v1::{self, upload_file_request::Part},
 };
+use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
 use crate::upload::{FileHeader, Place, UploadError, Uploads};
@@ -31,7 +32,9 @@ pub(super) async fn upload_file(
     uploads: &Uploads,
     mut messages: Streaming<v1::UploadFileRequest>,
 ) -> Result<v1::UploadFileResponse, Status> {
-    let Some(v1::UploadFileRequest { part: Some(Part::Header(header)) }) = messages.message().await? else {
+    let first = timeout(uploads.silence(), messages.message()).await;
+    let first = first.map_err(|_| Status::deadline_exceeded("no header came"))??;
+    let Some(v1::UploadFileRequest { part: Some(Part::Header(header)) }) = first else {
         return Err(Status::invalid_argument("part: the first message must be the header"));
     };
     uploads.admit(&header.directory, &header.ticket)?;
@@ -41,13 +44,19 @@ pub(super) async fn upload_file(
         offset: header.offset,
         md5: Some(header.md5.to_ascii_lowercase()).filter(|md5| !md5.is_empty()),
     };
-    let data = messages.map(|message| match message?.part {
-        Some(Part::Data(data)) => Ok(data),
-        _ => Err(Status::invalid_argument("part: after the header only data may come")),
+    let place = header.place.clone();
+    let data = messages.map(move |message| match message {
+        Ok(v1::UploadFileRequest { part: Some(Part::Data(data)) }) => Ok(data),
+        Ok(_) => {
+            let reason = "after the header only data may come".to_owned();
+            Err(UploadError::BadMessage { place: place.clone(), reason })
+        }
+        Err(status) => {
+            let reason = status.message().to_owned();
+            Err(UploadError::BrokenOff { place: place.clone(), received: 0, reason })
+        }
     });
-    // A message without bytes would end no block, and is no reason to stop.
-    let data = data.filter(|data| ready(!matches!(data, Ok(data) if data.is_empty())));
-    let uploaded = uploads.receive(&header, data).await?;
+    let uploaded = uploads.receive(header, data).await?;
     Ok(v1::UploadFileResponse { size: uploaded.size, adler32: uploaded.adler32, verified: uploaded.verified })
 }
 

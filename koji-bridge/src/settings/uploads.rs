@@ -1,7 +1,7 @@
 //! The section `uploads`: how files reach the hub, and whether workers bring them
 //! here themselves.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use common::service::ServiceAddress;
 use serde::Deserialize;
@@ -26,12 +26,21 @@ pub struct UploadSettings {
     pub block_bytes: usize,
     /// Uploads at a time.
     pub parallel: usize,
+    /// Seconds that a client may be silent within a file before it loses its place.
+    pub silence_seconds: u64,
 }
 
 impl Default for UploadSettings {
     fn default() -> Self {
-        let UploadOptions { block_bytes, parallel, .. } = UploadOptions::default();
-        Self { listen: None, worker_address: None, ticket_key_file: None, block_bytes, parallel }
+        let UploadOptions { block_bytes, parallel, silence, .. } = UploadOptions::default();
+        Self {
+            listen: None,
+            worker_address: None,
+            ticket_key_file: None,
+            block_bytes,
+            parallel,
+            silence_seconds: silence.as_secs(),
+        }
     }
 }
 
@@ -41,6 +50,7 @@ impl UploadSettings {
         UploadOptions {
             block_bytes: self.block_bytes.clamp(64 << 10, 64 << 20),
             parallel: self.parallel.clamp(1, 32),
+            silence: Duration::from_secs(self.silence_seconds.clamp(1, 3600)),
             worker_address: self.worker_address.clone().or_else(|| self.listen.clone()),
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn fresh() -> String {
 }
 
 /// A file in an upload directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     directory: String,
     name: String,

@@ -1,5 +1,7 @@
 //! Why a file did not reach the hub.
 
+use std::time::Duration;
+
 use common::failure::{Failure, FailureClass};
 use proto::convert::{KojiFailure, KojiFailureKind};
 
@@ -22,6 +24,12 @@ pub enum UploadError {
     Gap { place: Place, offset: u64, found: u64 },
     #[error("{place} should have {said} bytes, and {got} came")]
     WrongLength { place: Place, said: u64, got: u64 },
+    #[error("'{sum}' is no MD5 of {place}: it has 32 hexadecimal digits")]
+    BadSum { place: Place, sum: String },
+    #[error("the upload of {place} has a message that cannot be: {reason}")]
+    BadMessage { place: Place, reason: String },
+    #[error("other uploads are under way since {} s, {place} has to wait", waited.as_secs())]
+    Busy { place: Place, waited: Duration },
     #[error("the upload of {place} broke off after byte {received}: {reason}")]
     BrokenOff { place: Place, received: u64, reason: String },
     #[error("the hub has {found} bytes of {place}, and {expected} were sent")]
@@ -35,6 +43,14 @@ pub enum UploadError {
 }
 
 impl UploadError {
+    /// The same error, if it says how far an upload came: so far.
+    pub(super) fn at(self, end: u64) -> Self {
+        match self {
+            Self::BrokenOff { place, reason, .. } => Self::BrokenOff { place, received: end, reason },
+            other => other,
+        }
+    }
+
     /// What leaves the bridge.
     pub fn into_failure(self) -> KojiFailure {
         use KojiFailureKind::{Permanent, Retryable};
@@ -66,6 +82,24 @@ impl UploadError {
                 "koji.upload_length",
                 "say the size of the whole file, and send that many bytes from the offset on",
             ),
+            Self::BadSum { .. } => (
+                Permanent,
+                FailureClass::User,
+                "koji.upload_md5",
+                "say the MD5 of the whole file in hexadecimal digits, or none",
+            ),
+            Self::BadMessage { .. } => (
+                Permanent,
+                FailureClass::User,
+                "koji.upload_message",
+                "send the header once and then data, at most 256 KiB in a message",
+            ),
+            Self::Busy { .. } => (
+                Retryable,
+                FailureClass::Infrastructure,
+                "koji.upload_busy",
+                "try again later; if it stays so, allow more uploads at a time (uploads.parallel)",
+            ),
             Self::Gap { .. } => (
                 Permanent,
                 FailureClass::User,
@@ -82,7 +116,7 @@ impl UploadError {
                 Retryable,
                 FailureClass::Infrastructure,
                 "koji.upload_damaged",
-                "send the file again from its beginning; if it happens again, look at the hub's disk",
+                "send the file again, from where FindUpload says; if it happens again, look at the hub's disk",
             ),
         };
         let failure = Failure::from_error(class, code, &error).with_advice(advice);

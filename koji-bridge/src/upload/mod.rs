@@ -2,34 +2,44 @@
 //!
 //! A client sends a file as a stream of messages; blocks of it go on to the hub
 //! as they fill, each confirmed by its checksum before the next is sent. No file
-//! is ever whole in memory, and what is in memory is bounded by the number of
-//! uploads at a time. Uploads have hub sessions of their own, because a session
-//! carries one call at a time.
+//! is ever whole in memory: an upload holds two blocks, the one that the hub is
+//! given and the one that fills meanwhile, and the number of uploads at a time is
+//! bounded. Uploads have hub sessions of their own, because a session carries one
+//! call at a time.
+//!
+//! An upload is a task of its own, so that a request to the hub ends also when
+//! the client has gone.
 
 mod blocks;
 mod directory;
 mod error;
 mod sessions;
+mod transfer;
+mod turns;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use common::{koji::UploadDirectory, service::ServiceAddress, ticket::TicketMaker};
-use futures::{Stream, StreamExt as _};
-use serde::Deserialize;
+use futures::{Stream, TryStreamExt as _};
 use tokio::time::timeout;
-use tonic::Status;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{blocks::Blocks, sessions::Sessions};
+use self::{blocks::Blocks, sessions::Sessions, transfer::Transfer, turns::Turns};
 use crate::{
-    session::{Chunk, HubSettings, Session, SessionError},
-    xmlrpc::{Arguments, Value},
+    metrics::Metrics,
+    session::{HubSettings, SessionError},
 };
 
 pub use directory::{Place, UploadTicket};
 pub use error::UploadError;
 
-/// How long a client may be silent within a file before it loses its place.
-const SILENCE: Duration = Duration::from_secs(120);
+/// Most bytes of data in one message of a client.
+const LARGEST_MESSAGE: usize = 256 << 10;
+/// How long an upload waits for its turn.
+const TURN: Duration = Duration::from_secs(15 * 60);
+/// How long requests may take that are under way when the bridge ends.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// How uploads are made.
 #[derive(Debug, Clone)]
@@ -38,6 +48,8 @@ pub struct UploadOptions {
     pub block_bytes: usize,
     /// Uploads at a time; more wait for their turn.
     pub parallel: usize,
+    /// How long a client may be silent within a file before it loses its place.
+    pub silence: Duration,
     /// Where workers reach the uploads of this bridge.
     pub worker_address: Option<ServiceAddress>,
 }
@@ -45,7 +57,8 @@ pub struct UploadOptions {
 impl Default for UploadOptions {
     /// Blocks as Koji's own clients send them, and four uploads at a time.
     fn default() -> Self {
-        Self { block_bytes: 1024 * 1024, parallel: 4, worker_address: None }
+        let silence = Duration::from_secs(120);
+        Self { block_bytes: 1024 * 1024, parallel: 4, silence, worker_address: None }
     }
 }
 
@@ -73,22 +86,16 @@ pub struct Uploaded {
     pub verified: bool,
 }
 
-/// What `checkUpload` answers. Sizes are read leniently: some hubs send large
-/// ones as text.
-#[derive(Debug, Deserialize)]
-struct Check {
-    #[serde(deserialize_with = "crate::hub::answers::size")]
-    size: u64,
-    #[serde(default)]
-    hexdigest: Option<String>,
-}
-
 /// Uploads to one hub.
 #[derive(Debug)]
 pub struct Uploads {
     sessions: Sessions,
+    turns: Turns,
     tickets: Tickets,
     options: UploadOptions,
+    metrics: Metrics,
+    tasks: TaskTracker,
+    end: CancellationToken,
 }
 
 /// The maker of tickets; its key is not for printing.
@@ -101,7 +108,8 @@ impl std::fmt::Debug for Tickets {
 }
 
 impl Uploads {
-    /// Uploads with sessions that log in when they are first needed.
+    /// Uploads with sessions that log in when they are first needed. They break
+    /// off when `end` is cancelled.
     ///
     /// # Errors
     /// The settings of the hub cannot be used.
@@ -109,9 +117,12 @@ impl Uploads {
         hub: &Arc<HubSettings>,
         tickets: TicketMaker,
         options: UploadOptions,
+        metrics: Metrics,
+        end: CancellationToken,
     ) -> Result<Self, SessionError> {
         let sessions = Sessions::new(hub, options.parallel)?;
-        Ok(Self { sessions, tickets: Tickets(tickets), options })
+        let (turns, tasks) = (Turns::default(), TaskTracker::new());
+        Ok(Self { sessions, turns, tickets: Tickets(tickets), options, metrics, tasks, end })
     }
 
     /// A directory that nobody has used, and the ticket that opens it.
@@ -132,16 +143,23 @@ impl Uploads {
         UploadTicket::check(&self.tickets.0, directory, ticket)
     }
 
-    /// Bytes of a file that the hub has; 0 when it has none.
+    /// How long a client may be silent.
+    pub fn silence(&self) -> Duration {
+        self.options.silence
+    }
+
+    /// Bytes of a file that the hub has; 0 when it has none. This needs no place
+    /// among the uploads.
     ///
     /// # Errors
     /// The hub cannot answer.
     pub async fn find(&self, place: &Place) -> Result<u64, UploadError> {
-        let session = self.sessions.take().await;
-        Ok(check(&session, place, None).await?.map_or(0, |check| check.size))
+        let found = transfer::check(self.sessions.for_questions(), place, None).await?;
+        Ok(found.map_or(0, |check| check.size))
     }
 
-    /// Takes a file's data to the hub. The messages end with the file.
+    /// Takes a file's data to the hub. The messages end with the file. An earlier
+    /// upload of the same file breaks off.
     ///
     /// # Errors
     /// The client breaks off or sends another number of bytes than it said, the
@@ -149,101 +167,73 @@ impl Uploads {
     /// refuses.
     pub async fn receive(
         &self,
-        header: &FileHeader,
-        data: impl Stream<Item = Result<bytes::Bytes, Status>> + Send,
+        header: FileHeader,
+        data: impl Stream<Item = Result<Bytes, UploadError>> + Send + 'static,
     ) -> Result<Uploaded, UploadError> {
         header.check()?;
-        let session = self.sessions.take().await;
-        if header.offset > 0 {
-            let found = check(&session, &header.place, None).await?.map_or(0, |check| check.size);
-            if found < header.offset {
-                return Err(UploadError::Gap { place: header.place.clone(), offset: header.offset, found });
-            }
-        }
-        let mut blocks = std::pin::pin!(Blocks::of(data, self.options.block_bytes));
-        let (mut offset, mut sum, mut sent) = (header.offset, simd_adler32::Adler32::new(), false);
-        let broken = |received, reason: &str| UploadError::BrokenOff {
-            place: header.place.clone(),
-            received,
-            reason: reason.to_owned(),
+        let end = self.end.child_token();
+        // Also when nobody polls this any more because the client has gone.
+        let _gone = end.clone().drop_guard();
+        let waiting = async {
+            let turn = self.turns.take(&header.place, &end).await;
+            (turn, self.sessions.take().await)
         };
-        loop {
-            let Ok(next) = timeout(SILENCE, blocks.next()).await else {
-                return Err(broken(offset, "nothing came for two minutes"));
-            };
-            let Some(block) = next else { break };
-            let block = block.map_err(|status| broken(offset, status.message()))?;
-            let end = offset + block.len() as u64;
-            if end > header.size {
-                return Err(header.wrong_length(end));
-            }
-            sum.write(&block);
-            send(&session, &header.place, offset, block).await?;
-            (offset, sent) = (end, true);
-        }
-        if offset != header.size {
-            return Err(header.wrong_length(offset));
-        }
-        // A file without bytes is a file.
-        if !sent && header.size == 0 {
-            send(&session, &header.place, 0, bytes::Bytes::new()).await?;
-        }
-        let verified = confirm(&session, header).await?;
-        Ok(Uploaded { size: header.size, adler32: format!("{:08x}", sum.finish()), verified })
+        let (turn, session) = tokio::select! {
+            biased;
+            () = end.cancelled() => return Err(transfer::ended(&header, header.offset, &self.end)),
+            taken = timeout(TURN, waiting) => match taken {
+                Ok(taken) => taken,
+                Err(_) => return Err(UploadError::Busy { place: header.place.clone(), waited: TURN }),
+            },
+        };
+        let place = header.place.clone();
+        let data = data.and_then(move |bytes| {
+            let fits = bytes.len() <= LARGEST_MESSAGE;
+            let reason = || format!("{} bytes are too many for one message", bytes.len());
+            let wrong = || UploadError::BadMessage { place: place.clone(), reason: reason() };
+            std::future::ready(if fits { Ok(bytes) } else { Err(wrong()) })
+        });
+        let UploadOptions { block_bytes, silence, .. } = self.options;
+        let blocks = Blocks::new(data, block_bytes, header.size - header.offset, silence, end.clone());
+        let (place, offset) = (header.place.clone(), header.offset);
+        let (metrics, stopping) = (self.metrics.clone(), self.end.clone());
+        let transfer = Transfer { header, session, metrics, end, stopping, _turn: turn };
+        // A task that is gone without an answer has panicked; the file can be sent again.
+        let lost = |error: tokio::task::JoinError| UploadError::BrokenOff {
+            place,
+            received: offset,
+            reason: error.to_string(),
+        };
+        self.tasks.spawn(transfer.run(blocks)).await.map_err(lost)?
     }
 
-    /// Logs out.
+    /// Waits for requests that are under way, and logs out.
     pub async fn close(&self) {
+        self.end.cancel();
+        self.tasks.close();
+        if timeout(CLOSE, self.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                uploads = self.tasks.len(),
+                "the hub does not answer the last requests of uploads"
+            );
+        }
         self.sessions.close().await;
     }
 }
 
-/// Puts a block into the hub's file; what the file has from there on goes.
-async fn send(session: &Session, place: &Place, offset: u64, data: bytes::Bytes) -> Result<(), UploadError> {
-    let chunk = Chunk { directory: place.directory(), name: place.name(), offset, overwrite: true, data };
-    session.upload_chunk(&chunk).await?;
-    Ok(())
-}
-
-/// Holds what the hub has against what was sent. The blocks of an upload from the
-/// beginning are confirmed one by one; after one in several parts the hub reads
-/// the whole file again, if the client has said what it adds up to.
-async fn confirm(session: &Session, header: &FileHeader) -> Result<bool, UploadError> {
-    let md5 = header.md5.as_ref().filter(|_| header.offset > 0);
-    let place = || header.place.clone();
-    let Some(found) = check(session, &header.place, md5.map(|_| "md5")).await? else {
-        return Err(UploadError::Gone { place: place() });
-    };
-    if found.size != header.size {
-        return Err(UploadError::WrongSize { place: place(), expected: header.size, found: found.size });
-    }
-    match (md5, found.hexdigest) {
-        (Some(expected), Some(found)) if *expected != found => {
-            Err(UploadError::WrongSum { place: place(), expected: expected.clone(), found })
-        }
-        (Some(_), Some(_)) => Ok(true),
-        _ => Ok(false),
-    }
-}
-
-async fn check(session: &Session, place: &Place, verify: Option<&str>) -> Result<Option<Check>, UploadError> {
-    let mut arguments = Arguments::none().with(place.directory()).with(place.name());
-    if let Some(verify) = verify {
-        arguments = arguments.named("verify", Value::from(verify));
-    }
-    Ok(session.read("checkUpload", arguments).await?)
-}
-
 impl FileHeader {
     fn check(&self) -> Result<(), UploadError> {
+        let place = || self.place.clone();
         if self.offset > self.size {
-            return Err(UploadError::BeyondEnd {
-                place: self.place.clone(),
-                offset: self.offset,
-                size: self.size,
-            });
+            return Err(UploadError::BeyondEnd { place: place(), offset: self.offset, size: self.size });
         }
-        Ok(())
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        match &self.md5 {
+            Some(md5) if md5.len() != 32 || !md5.bytes().all(digit) => {
+                Err(UploadError::BadSum { place: place(), sum: md5.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn wrong_length(&self, got: u64) -> UploadError {

@@ -15,6 +15,8 @@ pub(super) struct Sessions {
     places: Arc<Semaphore>,
     free: Arc<Mutex<Vec<Session>>>,
     all: Vec<Session>,
+    /// Never taken, so that a question need not wait for an upload's end.
+    questions: Session,
 }
 
 /// A session in use; free again when it is dropped.
@@ -27,10 +29,10 @@ pub(super) struct Taken {
 
 impl Sessions {
     pub(super) fn new(hub: &Arc<HubSettings>, count: usize) -> Result<Self, SessionError> {
-        let one = |_| Session::new(Arc::clone(hub));
-        let all = (0..count.max(1)).map(one).collect::<Result<Vec<_>, _>>()?;
+        let one = || Session::new(Arc::clone(hub));
+        let all = (0..count.max(1)).map(|_| one()).collect::<Result<Vec<_>, _>>()?;
         let places = Arc::new(Semaphore::new(all.len()));
-        Ok(Self { places, free: Arc::new(Mutex::new(all.clone())), all })
+        Ok(Self { places, free: Arc::new(Mutex::new(all.clone())), all, questions: one()? })
     }
 
     pub(super) async fn take(&self) -> Taken {
@@ -42,8 +44,13 @@ impl Sessions {
         Taken { session, free: Arc::clone(&self.free), _place: place }
     }
 
+    pub(super) fn for_questions(&self) -> &Session {
+        &self.questions
+    }
+
     pub(super) async fn close(&self) {
-        futures::future::join_all(self.all.iter().map(Session::logout)).await;
+        let all = self.all.iter().chain([&self.questions]);
+        futures::future::join_all(all.map(Session::logout)).await;
     }
 }
 

@@ -11,3 +11,4 @@ mod reservations;
 mod support;
 mod tags;
 mod tasks;
+mod uploads;

@@ -3,7 +3,10 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -122,6 +125,7 @@ pub(super) struct Destination {
     connection: Connection,
     directory: String,
     ticket: Secret,
+    patience: Patience,
 }
 
 impl Destination {
@@ -136,7 +140,12 @@ impl Destination {
                 .await
                 .map_err(|source| KojiUploadError::Address { address: address.clone(), source })?,
         };
-        Ok(Self { connection, directory: upload.directory.clone(), ticket: upload.ticket.clone() })
+        Ok(Self {
+            connection,
+            directory: upload.directory.clone(),
+            ticket: upload.ticket.clone(),
+            patience: PATIENCE,
+        })
     }
 
     /// Sends a file, from where an earlier try was cut off.
@@ -149,15 +158,21 @@ impl Destination {
         archive: &Archive,
         report: &Reporter,
     ) -> Result<(), KojiUploadError> {
-        // A work order that is carried out again begins anew: what is there may be
-        // of another content.
-        let mut first = true;
-        retry(PATIENCE, "uploading to Koji", || {
-            let from_the_beginning = std::mem::take(&mut first);
-            async move {
-                let offset = if from_the_beginning { 0 } else { self.found(file).await? };
-                self.attempt(file, archive, offset, report).await
+        // Whether all that Koji has of the file is from here.
+        let begun = &AtomicBool::new(false);
+        retry(self.patience, "uploading to Koji", || async move {
+            let mut offset = self.found(file).await?;
+            if !begun.load(Ordering::Relaxed) {
+                // A work order that is carried out again begins anew: what is there
+                // may be of another content. It has to go before anything is gone on
+                // with, also if the first try does not come that far.
+                if offset > 0 {
+                    self.empty(file).await?;
+                    offset = 0;
+                }
+                begun.store(true, Ordering::Relaxed);
             }
+            self.attempt(file, archive, offset, report).await
         })
         .await
     }
@@ -174,6 +189,15 @@ impl Destination {
         Ok(size.min(file.size))
     }
 
+    /// Puts a file without bytes where the file goes.
+    async fn empty(&self, file: &KojiFile) -> Result<(), KojiUploadError> {
+        let header = Header { size: 0, md5: String::new(), ..self.header(file, 0) };
+        let messages = stream::iter([UploadFileRequest { part: Some(Part::Header(header)) }]);
+        let answer = timeout(CALL, self.client().upload_file(messages)).await;
+        let answer = answer.map_err(|_| stalled(file, CALL))?;
+        answer.map(|_| ()).map_err(|status| KojiUploadError::of_call(&file.name, status))
+    }
+
     async fn attempt(
         &self,
         file: &KojiFile,
@@ -181,17 +205,9 @@ impl Destination {
         offset: u64,
         report: &Reporter,
     ) -> Result<(), KojiUploadError> {
-        let header = Header {
-            directory: self.directory.clone(),
-            name: file.name.clone(),
-            size: file.size,
-            ticket: self.ticket.expose().to_owned(),
-            offset,
-            md5: file.md5.clone(),
-        };
         // A gRPC request stream cannot say why it ends early.
         let read_error = Arc::new(Mutex::new(None));
-        let messages = messages(header, archive, Arc::clone(&read_error), report.clone());
+        let messages = messages(self.header(file, offset), archive, Arc::clone(&read_error), report.clone());
         let deadline = CALL + Duration::from_secs(file.size / SLOWEST);
         let answer = timeout(deadline, self.client().upload_file(messages)).await;
         if let Some(error) = read_error.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -203,6 +219,17 @@ impl Destination {
             return Err(KojiUploadError::WrongSize { name: file.name.clone(), expected: file.size, found });
         }
         Ok(())
+    }
+
+    fn header(&self, file: &KojiFile, offset: u64) -> Header {
+        Header {
+            directory: self.directory.clone(),
+            name: file.name.clone(),
+            size: file.size,
+            ticket: self.ticket.expose().to_owned(),
+            offset,
+            md5: file.md5.clone(),
+        }
     }
 
     fn client(&self) -> KojiBridgeServiceClient<Connection> {
@@ -236,3 +263,6 @@ fn messages(
     });
     stream::iter([Part::Header(header)]).chain(data).map(|part| UploadFileRequest { part: Some(part) })
 }
+
+#[cfg(test)]
+mod tests;
