@@ -21,6 +21,7 @@ use tonic::Status;
 
 use self::{blocks::Blocks, sessions::Sessions};
 use crate::{
+    hub::locks::Locks,
     session::{Chunk, HubSettings, Session, SessionError},
     xmlrpc::{Arguments, Value},
 };
@@ -89,6 +90,8 @@ pub struct Uploads {
     sessions: Sessions,
     tickets: Tickets,
     options: UploadOptions,
+    /// Directories that the first block of a file is on its way to.
+    beginning: Locks,
 }
 
 /// The maker of tickets; its key is not for printing.
@@ -111,7 +114,7 @@ impl Uploads {
         options: UploadOptions,
     ) -> Result<Self, SessionError> {
         let sessions = Sessions::new(hub, options.parallel)?;
-        Ok(Self { sessions, tickets: Tickets(tickets), options })
+        Ok(Self { sessions, tickets: Tickets(tickets), options, beginning: Locks::default() })
     }
 
     /// A directory that nobody has used, and the ticket that opens it.
@@ -178,7 +181,13 @@ impl Uploads {
                 return Err(header.wrong_length(end));
             }
             sum.write(&block);
+            // A hub notes whose a directory is when the first file comes, in a file
+            // that another call may find empty: it then says "not owner". So files
+            // begin one after the other.
+            let directory = header.place.directory();
+            let alone = if offset == 0 { self.beginning.lock(directory).await } else { None };
             send(&session, &header.place, offset, block).await?;
+            drop(alone);
             (offset, sent) = (end, true);
         }
         if offset != header.size {

@@ -9,3 +9,4 @@ mod reservations;
 mod support;
 mod tags;
 mod tasks;
+mod uploads;
