@@ -36,8 +36,6 @@ async fn all(stories: Vec<LocalBoxFuture<'_, Result<()>>>) -> Result<()> {
     let ended: Vec<Result<()>> = stream::iter(stories).buffer_unordered(AT_ONCE).collect().await;
     let failed: Vec<String> =
         ended.into_iter().filter_map(|ended| ended.err().map(|error| format!("{error:#}"))).collect();
-    // How often it went well is for whoever runs this with --nocapture.
-    println!("{number} stories");
     ensure!(failed.is_empty(), "{} of {number} went wrong:\n{}", failed.len(), failed.join("\n"));
     Ok(())
 }
@@ -49,7 +47,7 @@ fn sample(end: usize, step: usize, round: usize) -> impl Iterator<Item = usize> 
 
 /// The calls that the hub gets, and the appends to the journal, in a build that
 /// nothing disturbs.
-async fn undisturbed() -> Result<(usize, usize)> {
+async fn undisturbed() -> Result<(usize, Vec<EventKind>)> {
     let world = World::with_koji_hub().await?;
     let process = Process::start(&world).await?;
     let build = process.accept(&world).await?;
@@ -65,7 +63,7 @@ async fn undisturbed() -> Result<(usize, usize)> {
     let events = process.events(&build).await?;
     let of_journal =
         |kind: &EventKind| !matches!(kind, EventKind::Created { .. } | EventKind::StateChanged { .. });
-    let appends = events.iter().filter(|event| of_journal(&event.kind)).count();
+    let appends = events.into_iter().map(|event| event.kind).filter(of_journal).collect();
     process.end().await?;
     world.check_no_files()?;
     Ok((stage.hub(|hub| hub.calls().len())?, appends))
@@ -228,7 +226,7 @@ async fn an_orchestrator_that_dies_at_any_append_leaves_one_build() -> Result<()
         (Act::Kill, Also::Token),
     ];
     let stories = kinds.iter().enumerate().flat_map(|(round, (act, also))| {
-        sample(appends, SOME, round).map(move |at| {
+        sample(appends.len(), SOME, round).map(move |at| {
             let story = async move {
                 let told = || format!("{act:?} at append {}, also lost: {also:?}", at + 1);
                 replaced(at + 1, *act, *also).await.with_context(told)
@@ -237,6 +235,15 @@ async fn an_orchestrator_that_dies_at_any_append_leaves_one_build() -> Result<()
         })
     });
     all(stories.collect()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_whose_token_was_lost_afterwards_is_found() -> Result<()> {
+    let (_, appends) = undisturbed().await?;
+    let imported =
+        |kind: &EventKind| matches!(kind, EventKind::StepSucceeded { step, .. } if step == "record_build");
+    let at = appends.iter().position(imported).context("nothing was imported")?;
+    replaced(at + 1, Act::Refuse, Also::Token).await
 }
 
 /// How a build is made to end before it is done.
