@@ -12,12 +12,12 @@ const MOST: usize = 1024;
 
 /// Locks by name. A name takes room as long as somebody has or wants it.
 #[derive(Debug, Default)]
-pub(super) struct Locks(Mutex<HashMap<String, Arc<Lock<()>>>>);
+pub(crate) struct Locks(Mutex<HashMap<String, Arc<Lock<()>>>>);
 
 impl Locks {
     /// Waits for a name and keeps it until the answer is dropped; `None` when too
     /// many names are in use.
-    pub(super) async fn lock(&self, name: &str) -> Option<OwnedMutexGuard<()>> {
+    pub(crate) async fn lock(&self, name: &str) -> Option<OwnedMutexGuard<()>> {
         let lock = {
             let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if names.len() >= MOST {

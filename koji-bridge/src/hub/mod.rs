@@ -11,7 +11,7 @@ mod archives;
 mod builds;
 mod error;
 mod imports;
-mod locks;
+pub(crate) mod locks;
 mod outputs;
 mod people;
 mod releases;

@@ -10,6 +10,7 @@
 //! An upload is a task of its own, so that a request to the hub ends also when
 //! the client has gone.
 
+mod beginnings;
 mod blocks;
 mod directory;
 mod error;
@@ -25,7 +26,7 @@ use futures::{Stream, TryStreamExt as _};
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{blocks::Blocks, sessions::Sessions, transfer::Transfer, turns::Turns};
+use self::{beginnings::Beginnings, blocks::Blocks, sessions::Sessions, transfer::Transfer, turns::Turns};
 use crate::{
     metrics::Metrics,
     session::{HubSettings, SessionError},
@@ -94,6 +95,7 @@ pub struct Uploads {
     tickets: Tickets,
     options: UploadOptions,
     metrics: Metrics,
+    beginning: Arc<Beginnings>,
     tasks: TaskTracker,
     end: CancellationToken,
 }
@@ -122,7 +124,16 @@ impl Uploads {
     ) -> Result<Self, SessionError> {
         let sessions = Sessions::new(hub, options.parallel)?;
         let (turns, tasks) = (Turns::default(), TaskTracker::new());
-        Ok(Self { sessions, turns, tickets: Tickets(tickets), options, metrics, tasks, end })
+        Ok(Self {
+            sessions,
+            turns,
+            tickets: Tickets(tickets),
+            options,
+            metrics,
+            beginning: Arc::default(),
+            tasks,
+            end,
+        })
     }
 
     /// A directory that nobody has used, and the ticket that opens it.
@@ -197,7 +208,8 @@ impl Uploads {
         let blocks = Blocks::new(data, block_bytes, header.size - header.offset, silence, end.clone());
         let (place, offset) = (header.place.clone(), header.offset);
         let (metrics, stopping) = (self.metrics.clone(), self.end.clone());
-        let transfer = Transfer { header, session, metrics, end, stopping, _turn: turn };
+        let beginning = Arc::clone(&self.beginning);
+        let transfer = Transfer { header, session, metrics, beginning, end, stopping, _turn: turn };
         // A task that is gone without an answer has panicked; the file can be sent again.
         let lost = |error: tokio::task::JoinError| UploadError::BrokenOff {
             place,

@@ -1,7 +1,7 @@
 //! One upload: blocks from the client to the hub, each confirmed before the next
 //! is sent. While the hub has one, the next is already being read.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     FileHeader, Place, UploadError, Uploaded,
+    beginnings::Beginnings,
     blocks::{Blocks, Piece, Then},
     sessions::Taken,
     turns::Turn,
@@ -54,6 +55,8 @@ pub(super) struct Transfer {
     pub(super) header: FileHeader,
     pub(super) session: Taken,
     pub(super) metrics: Metrics,
+    /// Directories that the first block of a file is on its way to.
+    pub(super) beginning: Arc<Beginnings>,
     /// Cancelled when nobody wants the upload any more.
     pub(super) end: CancellationToken,
     /// Cancelled when the bridge stops.
@@ -122,6 +125,10 @@ impl Transfer {
         let place = &self.header.place;
         let length = data.len() as u64;
         let chunk = Chunk { directory: place.directory(), name: place.name(), offset, overwrite: true, data };
+        // A hub notes whose a directory is when the first file comes, in a file that
+        // another call may find empty: it then says "not owner". So files begin one
+        // after the other.
+        let _alone = if offset == 0 { Some(self.beginning.take(place.directory()).await) } else { None };
         let sending = async { Ok(self.session.upload_chunk(&chunk).await?) };
         let answer = self.wanted(sending).await?;
         self.metrics.count_uploaded(length);

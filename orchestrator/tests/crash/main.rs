@@ -9,6 +9,8 @@ mod failures;
 mod image;
 mod journal;
 mod koji;
+mod koji_hub;
+mod koji_stage;
 mod moments;
 mod order;
 mod process;

@@ -98,7 +98,7 @@ impl Process {
             outside: Outside {
                 registries: world.client.clone(),
                 git: GitAccess::default(),
-                koji: world.koji.as_ref().map(|bridge| Koji::new(bridge.address().clone())),
+                koji: world.koji_address().map(Koji::new),
                 http: Http::new()?,
             },
             tickets: TicketMaker::open(&state.join("ticket.key"))?,

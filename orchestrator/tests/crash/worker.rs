@@ -140,7 +140,12 @@ impl Worker {
             let (size, md5) = (content.len() as u64, hex::encode(Md5::digest(&content)));
             let upload =
                 Upload { directory: &wanted.directory, ticket: &wanted.ticket, name: &name, size, md5: &md5 };
-            let patience = Patience { first_wait: Duration::from_millis(1), ..Patience::default() };
+            // Less than a real worker has, and enough for a bridge that is started again.
+            let patience = Patience {
+                attempts: 12,
+                first_wait: Duration::from_millis(10),
+                longest_wait: Duration::from_secs(2),
+            };
             let source = |offset: u64| {
                 let rest = content.slice(usize::try_from(offset).unwrap_or(usize::MAX)..);
                 futures::stream::iter([Ok(rest)]).boxed()

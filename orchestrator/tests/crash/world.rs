@@ -15,6 +15,7 @@ use common::{
     image::Digest,
     koji::{KojiBuildState, KojiCapability, KojiTarget},
     request::BuildRequest,
+    service::ServiceAddress,
     work::ManifestFormat,
 };
 use orchestrator::config::Site;
@@ -30,7 +31,11 @@ use testkit::{
     registry::{InMemoryRegistry, Options},
 };
 
-use crate::{image::TinyImage, worker::Worker};
+use crate::{
+    image::TinyImage,
+    koji_stage::{Stage, TASK},
+    worker::Worker,
+};
 
 /// Where the image goes in the registry.
 pub(crate) const REPOSITORY: &str = "out/hello";
@@ -58,6 +63,8 @@ pub(crate) struct World {
     pub(crate) reattach_window: Duration,
     /// Koji, in worlds that have one.
     pub(crate) koji: Option<InMemoryBridge>,
+    /// Koji with the real bridge and a hub, in worlds that have these.
+    pub(crate) hub: Option<Stage>,
     _git: Arc<GitRepository>,
 }
 
@@ -120,6 +127,7 @@ impl World {
             before: Tags::new(),
             reattach_window: Duration::from_millis(50),
             koji: None,
+            hub: None,
             _git: git,
         };
         world.hire(false)?;
@@ -154,14 +162,34 @@ impl World {
         Ok(world)
     }
 
+    /// The same with the real bridge and a hub.
+    pub(crate) async fn with_koji_hub() -> Result<Self> {
+        let mut world = Self::new().await?;
+        world.hub = Some(Stage::start(world.directory.path()).await?);
+        world.request.target = Some("f44".to_owned());
+        world.request.koji_task = Some(TASK);
+        Ok(world)
+    }
+
+    /// Where Koji's bridge is, in worlds that have one.
+    pub(crate) fn koji_address(&self) -> Option<ServiceAddress> {
+        let of_hub = self.hub.as_ref().map(Stage::address);
+        of_hub.or_else(|| self.koji.as_ref().map(InMemoryBridge::address)).cloned()
+    }
+
     /// The site, as far as this world differs from none.
     pub(crate) fn site(&self) -> Result<Site> {
-        if self.koji.is_none() {
+        if self.koji_address().is_none() {
             return Ok(Site::default());
         }
         let file = self.directory.path().join("site.yaml");
         std::fs::write(&file, "koji:\n  hub_url: https://koji.example.org/kojihub\n")?;
         Ok(Site::load(&[file], [], &[])?)
+    }
+
+    /// The real bridge and its hub.
+    pub(crate) fn stage(&self) -> Result<&Stage> {
+        self.hub.as_ref().context("a world without a hub")
     }
 
     /// Koji's bridge.
@@ -213,7 +241,7 @@ impl World {
 
     /// Whether a tag names one build alone.
     fn is_unique(&self, tag: &str) -> bool {
-        tag.starts_with(if self.koji.is_some() { "f44-" } else { "none-" })
+        tag.starts_with(if self.request.target.is_some() { "f44-" } else { "none-" })
     }
 
     fn layout(&self) -> PathBuf {

@@ -19,6 +19,7 @@ use super::{
     settings::HubSettings,
     state::{LoginSession, State},
     store::Store,
+    tasks,
 };
 
 /// What an upload is called among the methods.
@@ -200,13 +201,17 @@ impl Engine {
         connection.named_session = caller.filter(|_| login).map(|caller| caller.session);
         let caller = caller.filter(|_| !login);
         let mut state = inner.state.clone();
+        let now = now();
+        // What a task has done shows in every answer from its end on, as at a hub
+        // whose hosts write for themselves.
+        tasks::settle(&mut state, now);
         let mut context = Context {
             state: &mut state,
             settings: &self.settings,
             top_directory: &self.top_directory,
             session: caller.map(|caller| caller.session),
             user: caller.map(|caller| caller.user),
-            now: now(),
+            now,
             connection: &connection,
         };
         let answer = methods::carry_out(&mut context, call);

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tonic::transport::Channel;
 
 /// Nothing in these tests takes longer, on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What `testkit/test.sh` started.
 pub(crate) fn registry() -> String {
@@ -46,7 +46,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    fn start(mut command: Command, log: PathBuf) -> Result<Self> {
+    pub(crate) fn start(mut command: Command, log: PathBuf) -> Result<Self> {
         let file = File::options().create(true).append(true).open(&log)?;
         let child = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()?;
         Ok(Self { child, log })

@@ -6,6 +6,7 @@
 
 #![allow(clippy::expect_used, clippy::print_stderr, clippy::disallowed_methods, reason = "tests may")]
 
+mod deaths;
 mod factory;
 mod failures;
 mod image;

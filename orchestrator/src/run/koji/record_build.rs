@@ -87,6 +87,9 @@ impl Step<BuildServices> for RecordBuild<'_> {
                 document
             }
         };
+        if let Some(build) = self.imported_with_lost_token(services, koji).await? {
+            return Ok(self.recorded(build));
+        }
         let token = self.token(services, koji).await?;
         if cx.cancel.is_cancelled() {
             return Err(Failure::cancelled("the build was asked to stop"));
@@ -103,15 +106,41 @@ impl Step<BuildServices> for RecordBuild<'_> {
         for warning in &imported.warnings {
             cx.warn("koji.import_warning", warning).await?;
         }
-        let nvr = self.recording.nvr.clone();
-        services.say(cx.name, &format!("Koji has {nvr} as build {}", imported.build)).await;
-        let web = Some(self.recording.web_url.as_str()).filter(|url| !url.is_empty());
-        let web_url = web.map(|url| format!("{url}/buildinfo?buildID={}", imported.build));
-        Ok(RecordedBuild { build: imported.build, nvr, web_url })
+        let line = format!("Koji has {} as build {}", self.recording.nvr, imported.build);
+        services.say(cx.name, &line).await;
+        Ok(self.recorded(imported.build))
     }
 }
 
 impl RecordBuild<'_> {
+    fn recorded(&self, build: u64) -> RecordedBuild {
+        let web = Some(self.recording.web_url.as_str()).filter(|url| !url.is_empty());
+        let web_url = web.map(|url| format!("{url}/buildinfo?buildID={build}"));
+        RecordedBuild { build, nvr: self.recording.nvr.clone(), web_url }
+    }
+
+    /// The build, if it was imported and the token of its reservation lost after
+    /// that: it can be neither reserved again nor imported without a token. The
+    /// number and the index say that it is this import.
+    async fn imported_with_lost_token(
+        &self,
+        services: &BuildServices,
+        koji: &Koji,
+    ) -> Result<Option<u64>, Failure> {
+        let Some(reserved) = &self.recording.reserved else { return Ok(None) };
+        if services.planning.vault.secret(RESERVATION_TOKEN).await?.is_some() {
+            return Ok(None);
+        }
+        let build = patiently("look for a build in Koji", || koji.build(&reserved.nvr)).await?;
+        let ours = build.filter(|build| {
+            let digests = &build.extra["image"]["index"]["digests"];
+            build.is_complete()
+                && build.id == reserved.build
+                && digests[&self.index.media_type] == self.index.digest.as_str()
+        });
+        Ok(ours.map(|build| build.id))
+    }
+
     /// Makes sure that the task that asked for the build still wants it. A build
     /// that Koji has already is beyond that question.
     async fn check_task(&self, koji: &Koji) -> Result<(), Failure> {
