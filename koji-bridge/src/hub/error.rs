@@ -148,6 +148,7 @@ fn call_failure(doing: Doing, call: &CallError) -> KojiFailure {
         | CallError::Unreachable { method, .. }
         | CallError::Unreadable { method, .. }
         | CallError::Unexpected { method, .. }
+        | CallError::Damaged { method, .. }
         | CallError::Unsendable { method, .. } => method,
         CallError::Login(_) => "login",
         CallError::Cancelled => "",

@@ -55,7 +55,9 @@ impl Credentials {
             && let Some(session) = header("Koji-Session-Id")
         {
             let key = header("Koji-Session-Key");
-            return Self::parse(session, key, header("Koji-Session-Callnum")).map(Some);
+            // Releases look for the second name only, later hubs for the one and the other.
+            let number = header("Koji-Session-Callnum").or_else(|| header("Koji-Callnum"));
+            return Self::parse(session, key, number).map(Some);
         }
         if !settings.url_sessions || query.is_empty() {
             return Ok(None);

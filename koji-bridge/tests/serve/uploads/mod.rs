@@ -1,5 +1,6 @@
 //! Files through the bridge to the hub's disk, whatever happens on the way.
 
+mod beginnings;
 mod broken;
 mod places;
 mod refused;
