@@ -22,7 +22,7 @@ pub(super) struct Abilities {
 
 impl Abilities {
     /// Whether the hub has a method. One that is not known yet is assumed.
-    fn has(&self, method: &str) -> bool {
+    pub(super) fn has(&self, method: &str) -> bool {
         self.methods.get().is_none_or(|methods| methods.contains(method))
     }
 
@@ -47,7 +47,7 @@ impl Hub {
     pub async fn probe(&self) -> Result<(), HubError> {
         if self.is_anonymous() {
             let _: i64 = self.read("getAPIVersion", Arguments::none()).await?;
-        } else if self.0.queries.user().await?.is_none() {
+        } else if self.0.probe.user().await?.is_none() {
             let reason = "the hub takes the bridge's session for nobody's";
             return Err(HubError::unexpected("getLoggedInUser", reason));
         }
