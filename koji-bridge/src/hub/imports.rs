@@ -32,8 +32,8 @@ use crate::{
 };
 use document::Document;
 use look::Before;
-use trace::Trace;
 pub(super) use trace::EndedImports;
+use trace::Trace;
 
 /// The document's name in the directory. Hubs look for no other when they are
 /// told none.

@@ -45,8 +45,7 @@ impl Pool {
     /// # Errors
     /// The pool is closed.
     pub(super) async fn take(&self) -> Result<Taken, CallError> {
-        let place =
-            Arc::clone(&self.places).acquire_owned().await.map_err(|_| CallError::Cancelled)?;
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| CallError::Cancelled)?;
         // There are as many sessions as places.
         let session = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let session = session.ok_or(CallError::Cancelled)?;

@@ -1,6 +1,6 @@
 //! A hub, a bridge in front of it, and a client of the bridge.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use common::service::{ConnectOptions, Connection, Listener, ServiceAddress, Shutdown, connect};
@@ -16,7 +16,7 @@ use proto::{
 };
 use serde_json::{Value, json};
 use testkit::hub::{HubSettings, KojiHub};
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 use tonic::{Code, Status};
 
 pub(crate) const USER: &str = "osbs";
@@ -33,6 +33,10 @@ pub(crate) struct Stage {
 
 pub(crate) struct Running {
     pub(crate) address: ServiceAddress,
+    /// Where workers bring files, if it was asked for.
+    pub(crate) for_workers: Option<ServiceAddress>,
+    /// Where metrics are.
+    pub(crate) metrics: SocketAddr,
     shutdown: Shutdown,
     _server: JoinSet<()>,
 }
@@ -148,7 +152,7 @@ pub(crate) fn settings(hub: &KojiHub, login: &Value) -> KojiSettings {
         "patience": {
             "retries": 1, "retry_interval_seconds": 0, "offline_limit_seconds": 1,
             "offline_interval_seconds": 1, "task_poll_seconds": 1, "reservation_seconds": 0,
-            "look_seconds": 0, "health_seconds": 1, "call_seconds": 20,
+            "look_seconds": 0, "health_seconds": 1, "call_seconds": 20, "import_quiet_seconds": 1,
         },
     });
     if !login.is_null() {
@@ -158,24 +162,33 @@ pub(crate) fn settings(hub: &KojiHub, login: &Value) -> KojiSettings {
 }
 
 pub(crate) async fn start(hub: &KojiHub, login: &Value) -> Running {
-    let address = "127.0.0.1:0".parse().unwrap();
-    let listener = Listener::bind(&address).await.unwrap();
+    start_with(settings(hub, login), UploadSettings::default()).await
+}
+
+pub(crate) async fn start_with(koji: KojiSettings, uploads: UploadSettings) -> Running {
+    let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_address().clone();
-    let koji = settings(hub, login);
+    let for_workers = match &uploads.listen {
+        Some(address) => Some(Listener::bind(address).await.unwrap()),
+        None => None,
+    };
+    let workers = for_workers.as_ref().map(|listener| listener.local_address().clone());
+    let metrics = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let told = metrics.local_addr().unwrap();
     let session = koji.hub("test").unwrap();
     let service = ServiceSettings { shutdown_grace_seconds: 1, ..ServiceSettings::default() };
     let bridge = Bridge {
         listeners: vec![listener],
-        for_workers: None,
-        metrics: None,
-        uploads: UploadSettings::default(),
+        for_workers,
+        metrics: Some(metrics),
+        uploads,
         koji: Some((koji, session)),
         service,
     };
     let (shutdown, mut server) = (Shutdown::new(), JoinSet::new());
     let end = shutdown.clone();
     server.spawn(async move { bridge.serve(&end).await.unwrap() });
-    Running { address, shutdown, _server: server }
+    Running { address, for_workers: workers, metrics: told, shutdown, _server: server }
 }
 
 pub(crate) fn nvr(release: &str) -> v1::Nvr {

@@ -55,7 +55,9 @@ impl Credentials {
             && let Some(session) = header("Koji-Session-Id")
         {
             let key = header("Koji-Session-Key");
-            return Self::parse(session, key, header("Koji-Session-Callnum")).map(Some);
+            let number = header("Koji-Session-Callnum");
+            let other = header("Koji-Callnum").filter(|_| settings.released);
+            return Self::parse(session, key, number.or(other)).map(Some);
         }
         if !settings.url_sessions || query.is_empty() {
             return Ok(None);

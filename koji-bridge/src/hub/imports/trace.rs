@@ -139,8 +139,8 @@ impl Hub {
              without one for {} seconds (koji.patience.import_quiet_seconds)",
             self.options().import_quiet.as_secs()
         );
-        let failure = Failure::new(FailureClass::Infrastructure, "koji.import_unfinished", message)
-            .with_advice(advice);
+        let failure =
+            Failure::new(FailureClass::Infrastructure, "koji.import_unfinished", message).with_advice(advice);
         HubError::of_kind(KojiFailureKind::Ambiguous, "CGImport", failure)
     }
 

@@ -48,7 +48,8 @@ impl<'a> Conversion<'a> {
         form.openshift.into_iter().for_each(|openshift| self.openshift(openshift));
         form.platform_descriptors.into_iter().for_each(|descriptors| self.descriptors(descriptors));
         self.registries(form.registries, form.source_registry);
-        self.patch.publication.get_or_insert_default().packages_may_differ = form.package_comparison_exceptions;
+        self.patch.publication.get_or_insert_default().packages_may_differ =
+            form.package_comparison_exceptions;
         self.comes_from("publication.packages_may_differ", "package_comparison_exceptions");
 
         let labels = self.patch.labels.get_or_insert_default();
