@@ -14,7 +14,7 @@ use url::Url;
 
 /// Largest answer that is read. An archive listing of thousands of files has a
 /// few MiB.
-const LARGEST_ANSWER: usize = 256 << 20;
+const LARGEST_ANSWER: usize = 64 << 20;
 /// Largest part of an error page that is looked at.
 const LARGEST_PAGE: usize = 64 << 10;
 /// How long a connection may take to come about.
@@ -118,9 +118,30 @@ impl TransportError {
         match self {
             Self::Setup(_) | Self::HubCertificate(_) | Self::OurCertificate(_) | Self::TooLarge => true,
             Self::Handshake(_) | Self::NotConnected(_) | Self::Broken(_) => false,
-            Self::Status { status, .. } => status.is_redirection() || is_refusal(*status),
+            Self::Status { status: StatusCode::BAD_REQUEST, text, .. } => blames_the_request(text),
+            Self::Status { .. } => self.was_not_read(),
         }
     }
+
+    /// Whether a hub says that it has not read the request to its end, so that
+    /// nothing was carried out.
+    pub(crate) fn was_not_read(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if status.is_redirection() || is_refusal(*status))
+    }
+
+    /// Whether the status is this one.
+    pub(crate) fn has_status(&self, wanted: StatusCode) -> bool {
+        matches!(self, Self::Status { status, .. } if *status == wanted)
+    }
+}
+
+/// Words of a hub that answers 400 because of what the request says: too long,
+/// empty, or no XML, which Python's parser tells with line and column. With other
+/// words it answers so when the connection broke while it was reading.
+fn blames_the_request(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let says = |words: &str| text.contains(words);
+    says("too long") || says("empty request") || says("xml") || (says(": line ") && says(", column "))
 }
 
 /// A status with which a hub says that it will not read the request.

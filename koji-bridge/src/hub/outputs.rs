@@ -128,7 +128,7 @@ impl Hub {
         match content.fill().await {
             Ok(()) => Ok(content),
             Err(HubError::Call { call: CallError::Refused { method, fault }, .. })
-                if fault.text.starts_with("no file ") =>
+                if fault.says("no file ") =>
             {
                 let message = format!("the hub has no file '{name}' of task {task}");
                 Err(HubError::NotFound { method, code: "koji.no_task_output", message })

@@ -157,7 +157,7 @@ impl Hub {
             };
             let taken = call.fault().is_some_and(is_taken);
             let lost = matches!(call, CallError::Committed { .. } | CallError::Lost { .. });
-            if call.fault().is_some_and(|fault| is_missing_method(&fault.text)) {
+            if call.fault().is_some_and(|fault| is_missing_method(fault)) {
                 return Err(no_reservations());
             }
             let error = HubError::Call { doing: Doing::Reserve, call };
@@ -231,7 +231,7 @@ fn reservation(nvr: &Nvr, request: &ReserveRequest, with_key: bool) -> Value {
 /// Whether a hub says that the name, version and release are in use. These texts
 /// have no code of their own; the last one is that of a race in the database.
 fn is_taken(fault: &Fault) -> bool {
-    let begins = |text| fault.text.starts_with(text);
+    let begins = |text| fault.says(text);
     match fault.code {
         1000 => {
             begins("Build already exists")
@@ -249,7 +249,7 @@ fn is_taken(fault: &Fault) -> bool {
 fn refuses_keys(fault: &Fault) -> bool {
     matches!(fault.code, 1 | 1019)
         && !is_taken(fault)
-        && ["'extra'", "\"extra\""].iter().any(|name| fault.text.contains(name))
+        && ["'extra'", "\"extra\""].iter().any(|name| fault.message().contains(name))
 }
 
 fn no_reservations() -> HubError {

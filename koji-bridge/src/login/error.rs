@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use crate::xmlrpc::Fault;
 
-/// A login that will fail again until somebody changes something.
+/// The code of faults that the hub did not foresee: its database is away, say.
+const UNFORESEEN: i64 = 1;
+
+/// A login that did not come about. See [`LoginError::is_permanent`].
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     /// Another session of the same user holds the exclusive lock.
@@ -81,6 +84,25 @@ pub enum LoginError {
 }
 
 impl LoginError {
+    /// Whether it will fail again until somebody changes something here or at the
+    /// hub. Files are swapped, KDCs and web servers restarted, and a hub without
+    /// its database fails in ways of its own: that passes.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Refused { fault, .. } => fault.code != UNFORESEEN,
+            Self::Locked { .. }
+            | Self::Unauthorized { .. }
+            | Self::LateCertificate { .. }
+            | Self::Unsupported
+            | Self::Answer { .. } => true,
+            Self::HubCertificate { .. }
+            | Self::ClientCertificate { .. }
+            | Self::File { .. }
+            | Self::Gssapi { .. }
+            | Self::Setup { .. } => false,
+        }
+    }
+
     /// The failure's stable code.
     pub fn code(&self) -> &'static str {
         match self {
@@ -105,7 +127,10 @@ impl LoginError {
                 "Another daemon runs under this user and has locked it, as builder hosts do. Give the bridge \
                  a user of its own."
             }
-            Self::Refused { fault, .. } => refused(&fault.text),
+            Self::Refused { fault, .. } if fault.code == UNFORESEEN => {
+                "The hub itself failed, and may work again soon; ask its administrators if it does not."
+            }
+            Self::Refused { fault, .. } => refused(fault.message()),
             Self::Unauthorized { .. } => {
                 "See that the certificate or ticket is one that the hub's web server takes, and that the hub \
                  is asked by the right kind of login."
@@ -128,7 +153,10 @@ impl LoginError {
                  service principal is HTTP/ and the host in its address."
             }
             Self::Unsupported => "Build koji-bridge with the feature gssapi, or log in by certificate.",
-            Self::Setup { .. } => "See that the files of certificates can be read.",
+            Self::Setup { .. } => {
+                "See that the files of certificates can be read, and that the hub's web server speaks TLS 1.2 or \
+                 1.3 with ciphers that are in use."
+            }
             Self::Answer { .. } => "See that the address is that of a Koji hub.",
         }
     }

@@ -136,15 +136,17 @@ impl Attempt<'_> {
         request: &HttpRequest,
     ) -> Result<HttpAnswer, LoginFailure> {
         let rule = self.settings.late_certificate;
+        let mut first = None;
         if rule == LateCertificate::Never || (rule == LateCertificate::Auto && !*self.late) {
             let error = match transport.post(request).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) if asks_late(&error) => error,
+                Err(error) if may_ask_late(&error) => error,
                 Err(error) => return Err(self.refused(error)),
             };
             if rule == LateCertificate::Never {
-                return Err(LoginError::LateCertificate { reason: error.to_string() }.into());
+                return Err(self.late_or_refused(error));
             }
+            first = Some(error);
             tracing::info!("the hub asks for the client certificate late: trying TLS 1.2 with OpenSSL");
         }
         let identity = Some(certificate.identity(TlsLibrary::OpenSsl12)?);
@@ -154,10 +156,19 @@ impl Attempt<'_> {
                 *self.late = true;
                 Ok(answer)
             }
-            Err(error) if asks_late(&error) => {
-                Err(LoginError::LateCertificate { reason: error.to_string() }.into())
-            }
+            // When the one way fails as the other, the usual one tells more.
+            Err(error) if may_ask_late(&error) => Err(self.late_or_refused(first.unwrap_or(error))),
             Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    /// The error of a hub that says that it asks late, or of a handshake that can
+    /// have failed for any reason.
+    fn late_or_refused(&self, error: TransportError) -> LoginFailure {
+        if says_that_it_asks_late(&error) {
+            LoginError::LateCertificate { reason: error.to_string() }.into()
+        } else {
+            self.refused(error)
         }
     }
 
@@ -257,11 +268,14 @@ impl Attempt<'_> {
     }
 }
 
-/// Whether this is what becomes of a hub that asks for a certificate after it has
-/// seen the request, when the library cannot be asked then.
-fn asks_late(error: &TransportError) -> bool {
+/// Whether this can be what becomes of a hub that asks for a certificate after it
+/// has seen the request, when the library cannot be asked then.
+fn may_ask_late(error: &TransportError) -> bool {
+    matches!(error, TransportError::Handshake(_)) || says_that_it_asks_late(error)
+}
+
+fn says_that_it_asks_late(error: &TransportError) -> bool {
     match error {
-        TransportError::Handshake(_) => true,
         TransportError::Status { status: StatusCode::FORBIDDEN, text, .. } => {
             text.to_lowercase().contains("post-handshake authentication")
         }

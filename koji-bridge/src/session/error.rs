@@ -118,6 +118,14 @@ pub enum CallError {
         /// What is wrong.
         reason: String,
     },
+    /// A part of a file did not arrive whole, however often it was sent.
+    #[error("what {method} sends does not arrive whole: {reason}")]
+    Damaged {
+        /// The method.
+        method: &'static str,
+        /// What arrived in its place.
+        reason: String,
+    },
     /// The arguments cannot be written down; nothing was sent.
     #[error("the arguments of {method} cannot be sent: {source}")]
     Unsendable {
@@ -144,9 +152,11 @@ impl CallError {
             Self::Refused { .. }
             | Self::Unreadable { .. }
             | Self::Unexpected { .. }
-            | Self::Unsendable { .. }
-            | Self::Login(_) => ErrorKind::Permanent,
-            Self::Unreachable { .. } | Self::Cancelled => ErrorKind::Retryable,
+            | Self::Unsendable { .. } => ErrorKind::Permanent,
+            Self::Login(error) if error.is_permanent() => ErrorKind::Permanent,
+            Self::Unreachable { .. } | Self::Damaged { .. } | Self::Login(_) | Self::Cancelled => {
+                ErrorKind::Retryable
+            }
             Self::Offline { .. } => ErrorKind::Offline,
             Self::Committed { .. } | Self::Lost { .. } => ErrorKind::Ambiguous,
         }
@@ -162,6 +172,7 @@ impl CallError {
             Self::Unreachable { .. } => "koji.hub_unreachable",
             Self::Unreadable { .. } => "koji.answer_unreadable",
             Self::Unexpected { .. } => "koji.answer_unexpected",
+            Self::Damaged { .. } => "koji.upload_damaged",
             Self::Unsendable { .. } => "koji.call_unsendable",
             Self::Login(error) => error.code(),
             Self::Cancelled => "koji.session_closed",
@@ -171,9 +182,7 @@ impl CallError {
     /// What helps.
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::Refused { fault, .. }
-                if fault.code == code::AUTH && fault.text.starts_with("Invalid session") =>
-            {
+            Self::Refused { fault, .. } if fault.code == code::AUTH && fault.says("Invalid session") => {
                 "The hub does not know a session that it has just given: the bridge may reach it from changing \
                  addresses (CheckClientIP of the hub), or the hub's servers do not share their database."
             }
@@ -194,6 +203,10 @@ impl CallError {
             Self::Unexpected { .. } => {
                 "See that the address is that of a Koji hub, in its final form, and that the hub is of a \
                  version that is supported."
+            }
+            Self::Damaged { .. } => {
+                "Something between the bridge and the hub's volume changes or loses bytes, or the volume is \
+                 full: ask the hub's administrators, and repeat the request."
             }
             Self::Unsendable { .. } => "Take the character that XML cannot carry out of the input.",
             Self::Login(error) => error.advice(),

@@ -46,8 +46,9 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) fn new(entry: Entry) -> Self {
-        Self { grant: entry.grant, next: 0, transport: entry.transport }
+    /// A session whose first call has this number.
+    pub(super) fn new(entry: Entry, first: u64) -> Self {
+        Self { grant: entry.grant, next: first, transport: entry.transport }
     }
 
     /// The number of the next call. No number is given twice.
@@ -57,16 +58,10 @@ impl Live {
         number
     }
 
-    /// Whether there is a session.
+    /// Whether there is a session. Its hub keeps a call from being carried out
+    /// twice with the same number.
     pub(super) fn is_logged_in(&self) -> bool {
         self.grant.is_some()
-    }
-
-    /// Whether the hub keeps the same number from being carried out twice. Hubs
-    /// from 1.31 to 1.34.0 do not look at the number in headers; since then a hub
-    /// tells its version.
-    pub(super) fn numbers_count(&self, version_is_told: bool) -> bool {
-        self.grant.as_ref().is_some_and(|grant| !grant.in_headers || version_is_told)
     }
 
     /// The request of a call.
@@ -95,18 +90,25 @@ impl Live {
         headers.insert("koji-session-id", hidden(&grant.id.to_string())?);
         headers.insert("koji-session-key", hidden(grant.key.expose())?);
         headers.insert("koji-session-callnum", HeaderValue::from(number));
+        // All releases from 1.31 to 1.35.3 look for the number under this name only.
+        headers.insert("koji-callnum", HeaderValue::from(number));
         Some(headers)
     }
 
     /// A text of the other side that may be shown: web servers like to repeat the
     /// address that they were asked for, and the key may be in it.
     pub(super) fn presentable(&self, text: String) -> String {
-        let has_key = self.grant.as_ref().is_some_and(|grant| text.contains(grant.key.expose()));
+        let has_key = self.key().is_some_and(|key| text.contains(key));
         if has_key || text.contains("session-key") {
             "an error page that repeats the session's key (hidden)".to_owned()
         } else {
             text
         }
+    }
+
+    /// The session's key.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.grant.as_ref().map(|grant| grant.key.expose())
     }
 }
 

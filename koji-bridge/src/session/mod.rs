@@ -8,6 +8,7 @@
 
 mod error;
 mod live;
+mod redact;
 mod settings;
 mod state;
 mod turn;
@@ -24,7 +25,7 @@ use tokio::{
     sync::{Mutex, MutexGuard, watch},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 pub use error::{CallError, ErrorKind, SessionError, code};
@@ -35,7 +36,7 @@ pub use upload::{Chunk, ChunkAnswer};
 use crate::xmlrpc::{Arguments, Call, Fault, Value, from_value, read_multicall, write_multicall};
 use live::{Purpose, Work};
 use state::State;
-use turn::Turn;
+use turn::{CarriedOut, Turn};
 
 /// Most calls in one multicall. All of them are one transaction at the hub.
 const LARGEST_MULTICALL: usize = 500;
@@ -53,6 +54,8 @@ struct Shared {
     state: State,
     version: StdMutex<Option<String>>,
     closed: CancellationToken,
+    /// Logouts of sessions whose last call was abandoned.
+    farewells: TaskTracker,
 }
 
 /// The session's user.
@@ -93,6 +96,7 @@ impl Session {
             state: State::new(),
             version: StdMutex::default(),
             closed: CancellationToken::new(),
+            farewells: TaskTracker::new(),
         })))
     }
 
@@ -136,8 +140,11 @@ impl Session {
         for some in calls.chunks(LARGEST_MULTICALL) {
             let value = self.call(method, Purpose::Read, &write_multicall(some)).await?;
             let read = read_multicall(value, some.len());
-            answers
-                .extend(read.map_err(|error| CallError::Unexpected { method, reason: error.to_string() })?);
+            let read = read.map_err(|error| CallError::Unexpected { method, reason: error.to_string() })?;
+            let password = self.0.settings.login.password();
+            answers.extend(
+                read.into_iter().map(|answer| answer.map_err(|fault| redact::redacted(fault, password))),
+            );
         }
         Ok(answers)
     }
@@ -167,6 +174,8 @@ impl Session {
         let farewell = async {
             let mut turn = self.0.turn.lock().await;
             turn.leave(&self.0, LOGOUT).await;
+            self.0.farewells.close();
+            self.0.farewells.wait().await;
         };
         if tokio::time::timeout(LOGOUT, farewell).await.is_err() {
             tracing::info!("the hub was not told of the session's end in time");
@@ -177,10 +186,11 @@ impl Session {
     async fn call(&self, method: &'static str, purpose: Purpose, call: &Call) -> Result<Value, CallError> {
         let body = call.to_xml().map_err(|source| CallError::Unsendable { method, source })?;
         let body = Bytes::from(body);
-        self.carry_out(&Work { method, purpose, query: Vec::new(), content_type: "text/xml", body }).await
+        let work = Work { method, purpose, query: Vec::new(), content_type: "text/xml", body };
+        self.carry_out(&work).await.map(|carried_out| carried_out.value)
     }
 
-    async fn carry_out(&self, work: &Work) -> Result<Value, CallError> {
+    async fn carry_out(&self, work: &Work) -> Result<CarriedOut, CallError> {
         let arrived = Instant::now();
         let mut turn = self.0.turn().await?;
         Box::pin(turn.carry_out(&self.0, work, arrived)).await
@@ -188,6 +198,11 @@ impl Session {
 }
 
 impl Shared {
+    /// A fault that may be told on: without the session's key and our password.
+    fn presentable(&self, fault: Fault, key: Option<&str>) -> Fault {
+        redact::redacted(fault, key.into_iter().chain(self.settings.login.password()))
+    }
+
     /// Waits for its turn: first come, first served.
     async fn turn(&self) -> Result<MutexGuard<'_, Turn>, CallError> {
         tokio::select! {

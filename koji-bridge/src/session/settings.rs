@@ -150,6 +150,14 @@ impl Login {
         variables
     }
 
+    /// The password of a login by password.
+    pub(crate) fn password(&self) -> Option<&str> {
+        match self {
+            Self::Password { password, .. } => Some(password.expose()),
+            _ => None,
+        }
+    }
+
     /// How it is called in logs.
     pub(crate) fn name(&self) -> &'static str {
         match self {

@@ -7,7 +7,9 @@
 
 use std::{mem, time::Duration};
 
+use reqwest::StatusCode;
 use tokio::time::Instant;
+use url::Url;
 
 use super::{
     CallError, HubState, Shared, code,
@@ -21,6 +23,10 @@ use crate::{
 
 /// How often a number of a repeatable call is taken for one that was used.
 const MOST_NEW_NUMBERS: u32 = 3;
+/// How often a call is repeated that the hub could not read to its end.
+const MOST_BAD_REQUESTS: u32 = 5;
+/// How long the hub may take to be told that a session was given up.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Who has the turn has this.
 #[derive(Default)]
@@ -31,6 +37,16 @@ pub(super) struct Turn {
     /// Whether a request was sent whose caller went away before its answer. The
     /// hub may still be at it, so the session is given up.
     in_flight: bool,
+    /// Whether the hub has ever answered a call.
+    answered: bool,
+}
+
+/// A call that was carried out.
+pub(super) struct CarriedOut {
+    /// What the hub answered.
+    pub(super) value: Value,
+    /// Whether the hub may have got the request more than once.
+    pub(super) repeated: bool,
 }
 
 /// What became of a call so far.
@@ -42,8 +58,12 @@ struct Course<'a> {
     number: Option<u64>,
     /// A try of this write may have been carried out.
     uncertain: bool,
+    /// Requests that the hub may have got.
+    sent: u32,
     /// Tries without an answer since the last answer.
     tries: u32,
+    /// Answers that the request could not be read.
+    bad_requests: u32,
     /// When the call came, before it had its turn.
     arrived: Instant,
     /// Since when the hub's being offline keeps the call.
@@ -72,11 +92,12 @@ impl Course<'_> {
     }
 
     /// After a try without an answer: waits, or ends.
-    async fn wait_for_connection(&mut self, reason: String) -> Result<(), CallError> {
+    async fn wait_for_connection(&mut self, error: &TransportError, reason: String) -> Result<(), CallError> {
         let (shared, method) = (self.shared, self.method);
         shared.state.unreachable(&reason);
         self.tries += 1;
-        if self.tries > shared.settings.max_retries {
+        self.bad_requests += u32::from(error.has_status(StatusCode::BAD_REQUEST));
+        if self.tries > shared.settings.max_retries || self.bad_requests > MOST_BAD_REQUESTS {
             return Err(self.end(CallError::Unreachable { method, reason }));
         }
         // A connection that idled too long breaks once, and at once again it works.
@@ -110,10 +131,10 @@ impl Turn {
         shared: &Shared,
         work: &Work,
         arrived: Instant,
-    ) -> Result<Value, CallError> {
+    ) -> Result<CarriedOut, CallError> {
         if mem::take(&mut self.in_flight) {
             tracing::info!("the last call was abandoned in flight: logging in anew");
-            self.live = None;
+            self.give_up(shared);
         }
         let mut course = Course {
             shared,
@@ -121,7 +142,9 @@ impl Turn {
             purpose: work.purpose,
             number: None,
             uncertain: false,
+            sent: 0,
             tries: 0,
+            bad_requests: 0,
             arrived,
             offline: None,
             renewed: false,
@@ -140,6 +163,8 @@ impl Turn {
             self.in_flight = live.is_logged_in();
             let sent = live.transport.post(&request).await;
             self.in_flight = false;
+            let nothing_was_sent = sent.as_ref().is_err_and(TransportError::nothing_was_sent);
+            course.sent += u32::from(!nothing_was_sent);
             let answer = match sent {
                 Ok(answer) => answer,
                 Err(error) => {
@@ -150,10 +175,14 @@ impl Turn {
             shared.remember_version(answer.version);
             match read_answer(&answer.body) {
                 Ok(Ok(value)) => {
+                    self.answered = true;
                     shared.state.set(HubState::Connected);
-                    return Ok(value);
+                    return Ok(CarriedOut { value, repeated: course.sent > 1 });
                 }
-                Ok(Err(fault)) => self.refused(&mut course, fault).await?,
+                Ok(Err(fault)) => {
+                    self.answered = true;
+                    self.refused(&mut course, fault).await?;
+                }
                 Err(error) => self.unreadable(&mut course, &error).await?,
             }
         }
@@ -161,29 +190,39 @@ impl Turn {
 
     /// Tells the hub that the session ends.
     pub(super) async fn leave(&mut self, shared: &Shared, limit: Duration) {
-        let Some(mut live) = self.live.take().filter(Live::is_logged_in) else { return };
-        let Ok(body) = Call::new("logout", Arguments::none()).to_xml() else { return };
-        let body = body.into();
-        let purpose = Purpose::Write;
-        let work = Work { method: "logout", purpose, query: Vec::new(), content_type: "text/xml", body };
-        let number = live.take_number();
-        if let Err(error) = live.transport.post(&live.request(&shared.hub, &work, number, limit)).await {
-            tracing::info!(reason = live.presentable(error.to_string()), "the hub was not told of the end");
+        if let Some(live) = self.live.take() {
+            log_out(live, &shared.hub, limit).await;
         }
+    }
+
+    /// Gives the session up, and lets the hub know while the next call goes on: it
+    /// would keep the session, and what it has not begun yet of it, for a day.
+    fn give_up(&mut self, shared: &Shared) {
+        let Some(mut live) = self.live.take().filter(Live::is_logged_in) else { return };
+        live.transport.reconnect();
+        let hub = shared.hub.clone();
+        shared.farewells.spawn(async move {
+            if tokio::time::timeout(FAREWELL, log_out(live, &hub, FAREWELL)).await.is_err() {
+                tracing::info!("the hub was not told in time of a session that was given up");
+            }
+        });
     }
 
     /// A try without an answer.
     async fn unanswered(&mut self, course: &mut Course<'_>, error: TransportError) -> Result<(), CallError> {
         let Some(live) = &mut self.live else { return Ok(()) };
         let reason = live.presentable(error.to_string());
-        let refused_unread = matches!(&error, TransportError::Status { .. }) && error.is_final();
-        if course.purpose == Purpose::Write && !error.nothing_was_sent() && !refused_unread {
+        // A hub that was there and is not is being changed; one that never was there never will be.
+        let is_nowhere = !self.answered && error.has_status(StatusCode::NOT_FOUND);
+        let is_final = is_nowhere || (error.is_final() && !course.may_be_sent_again(&error));
+        let unread = is_nowhere || error.was_not_read() || error.nothing_was_sent();
+        if course.purpose == Purpose::Write && !unread {
             course.uncertain = true;
-            if !live.numbers_count(course.shared.version().is_some()) || error.is_final() {
+            if !live.is_logged_in() || is_final {
                 return Err(CallError::Lost { method: course.method, reason });
             }
         }
-        if error.is_final() {
+        if is_final {
             let method = course.method;
             return Err(course.end(match error {
                 TransportError::HubCertificate(_) => LoginError::HubCertificate { reason }.into(),
@@ -193,7 +232,7 @@ impl Turn {
             }));
         }
         live.transport.reconnect();
-        course.wait_for_connection(reason).await
+        course.wait_for_connection(&error, reason).await
     }
 
     /// An answer that is no XML-RPC. A query is asked once more: what a hub has
@@ -213,6 +252,7 @@ impl Turn {
 
     /// A fault: repeats what may be repeated, and ends with everything else.
     async fn refused(&mut self, course: &mut Course<'_>, fault: Fault) -> Result<(), CallError> {
+        let fault = course.shared.presentable(fault, self.live.as_ref().and_then(Live::key));
         let is_write = course.purpose == Purpose::Write;
         if fault.code == code::OFFLINE {
             course.wait_while_offline(fault.text).await?;
@@ -222,7 +262,7 @@ impl Turn {
         course.shared.state.set(HubState::Connected);
         course.tries = 0;
         let settings = &course.shared.settings;
-        let invalid = fault.code == code::AUTH && fault.text.starts_with("Invalid session");
+        let invalid = fault.code == code::AUTH && fault.says("Invalid session");
         match fault.code {
             code::RETRY if is_write => return Err(CallError::Committed { method: course.method }),
             code::RETRY if course.new_numbers < MOST_NEW_NUMBERS => course.new_numbers += 1,
@@ -238,7 +278,7 @@ impl Turn {
                 return Err(course.end(LoginError::Locked { text: fault.text }.into()));
             }
             code::SEQUENCE => {
-                self.live = None;
+                self.give_up(course.shared);
                 if is_write || mem::replace(&mut course.entered_again, true) {
                     let reason = "the hub has seen a later call of this session".to_owned();
                     return Err(CallError::Lost { method: course.method, reason });
@@ -280,7 +320,9 @@ impl Turn {
                     course.shared.state.set(HubState::LoggedOut);
                     return Err(error.into());
                 }
-                Err(LoginFailure::Transport(error)) => course.wait_for_connection(error.to_string()).await?,
+                Err(LoginFailure::Transport(error)) => {
+                    course.wait_for_connection(&error, error.to_string()).await?;
+                }
                 Err(LoginFailure::Fault(fault)) if fault.code == code::OFFLINE => {
                     course.wait_while_offline(fault.text).await?;
                 }
@@ -321,14 +363,21 @@ impl Turn {
         renew: Option<reqwest::header::HeaderMap>,
     ) -> Result<(), LoginFailure> {
         let settings = &*shared.settings;
+        // A renewed session goes on with its numbers: the hub remembers the last one.
+        let next = self.live.as_mut().filter(|_| renew.is_some()).map_or(0, Live::take_number);
         let attempt = Attempt { settings, hub: &shared.hub, renew, late: &mut self.late };
-        let entry: Entry = Box::pin(attempt.run()).await?;
+        let entry: Entry = Box::pin(attempt.run()).await.map_err(|failure| match failure {
+            LoginFailure::Fault(fault) => {
+                LoginFailure::Fault(shared.presentable(fault, self.live.as_ref().and_then(Live::key)))
+            }
+            other => other,
+        })?;
         if entry.grant.is_some() {
             shared.remember_version(entry.version.clone());
             shared.state.set(HubState::Connected);
             tracing::info!(login = settings.login.name(), "logged in at the hub");
         }
-        self.live = Some(Live::new(entry));
+        self.live = Some(Live::new(entry, next));
         Ok(())
     }
 }
@@ -341,8 +390,29 @@ impl Course<'_> {
         }
     }
 
+    /// Whether an upload's request may go again that the hub would not read: it is
+    /// no XML, so only the connection can have been at fault.
+    fn may_be_sent_again(&self, error: &TransportError) -> bool {
+        self.purpose == Purpose::Upload && error.has_status(StatusCode::BAD_REQUEST)
+    }
+
     fn lost(&self, reason: &str) -> CallError {
         CallError::Lost { method: self.method, reason: reason.to_owned() }
+    }
+}
+
+/// Tells the hub that a session ends.
+async fn log_out(mut live: Live, hub: &Url, limit: Duration) {
+    if !live.is_logged_in() {
+        return;
+    }
+    let Ok(body) = Call::new("logout", Arguments::none()).to_xml() else { return };
+    let body = body.into();
+    let purpose = Purpose::Write;
+    let work = Work { method: "logout", purpose, query: Vec::new(), content_type: "text/xml", body };
+    let number = live.take_number();
+    if let Err(error) = live.transport.post(&live.request(hub, &work, number, limit)).await {
+        tracing::info!(reason = live.presentable(error.to_string()), "the hub was not told of the end");
     }
 }
 

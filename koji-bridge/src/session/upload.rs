@@ -11,7 +11,7 @@ use crate::xmlrpc::from_value;
 
 /// The method, as the hub calls such requests.
 const METHOD: &str = "rawUpload";
-/// How often a part is sent whose checksum comes back wrong.
+/// How often a part is sent that does not arrive whole.
 const MOST_TRIES: u32 = 3;
 
 /// A part of a file below the hub's upload directory.
@@ -39,6 +39,11 @@ pub struct ChunkAnswer {
     pub offset: u64,
     /// Their adler32, in eight hexadecimal digits.
     pub hexdigest: String,
+    /// Whether the part was sent more than once. An earlier copy that the hub's
+    /// web server still holds can then cut the file off after later parts were
+    /// written, so the whole file must be verified in the end.
+    #[serde(skip)]
+    pub repeated: bool,
 }
 
 impl Session {
@@ -46,7 +51,7 @@ impl Session {
     /// the place and the checksum that the hub answers are those of the part.
     ///
     /// # Errors
-    /// See [`CallError`].
+    /// See [`CallError`]; [`CallError::Damaged`] if it never arrived whole.
     pub async fn upload_chunk(&self, chunk: &Chunk<'_>) -> Result<ChunkAnswer, CallError> {
         let mut query = vec![
             ("filename", chunk.name.to_owned()),
@@ -64,14 +69,15 @@ impl Session {
             size: chunk.data.len() as u64,
             offset: chunk.offset,
             hexdigest: format!("{:08x}", simd_adler32::adler32(&&*chunk.data)),
+            repeated: false,
         };
         let mut tries = 0;
         loop {
-            let answer = self.carry_out(&work).await?;
+            let done = self.carry_out(&work).await?;
             let wrong = |reason: String| CallError::Unexpected { method: METHOD, reason };
-            let answer: ChunkAnswer = from_value(answer).map_err(|error| wrong(error.to_string()))?;
+            let answer: ChunkAnswer = from_value(done.value).map_err(|error| wrong(error.to_string()))?;
             if answer == wanted {
-                return Ok(answer);
+                return Ok(ChunkAnswer { repeated: done.repeated || tries > 0, ..answer });
             }
             tries += 1;
             let reason = format!(
@@ -85,7 +91,7 @@ impl Session {
                 wanted.hexdigest
             );
             if tries >= MOST_TRIES {
-                return Err(wrong(reason));
+                return Err(CallError::Damaged { method: METHOD, reason });
             }
             tracing::warn!(reason, "sending the part again");
         }

@@ -9,16 +9,18 @@
 mod arguments;
 mod de;
 mod error;
+mod fault;
 mod multicall;
 mod read;
 mod ser;
 mod write;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 pub use arguments::{Arguments, STARSTAR};
 pub use de::from_value;
 pub use error::{ReadError, ValueError, WriteError};
+pub use fault::Fault;
 pub use multicall::{MULTICALL, read_multicall, write_multicall};
 pub use ser::to_value;
 
@@ -108,28 +110,6 @@ impl From<i64> for Value {
 impl From<bool> for Value {
     fn from(truth: bool) -> Self {
         Self::Bool(truth)
-    }
-}
-
-/// What a hub answers in place of a result.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Its code, which programs go by. Example: 1000, Koji's `GenericError`.
-    pub code: i64,
-    /// Its text, for people.
-    pub text: String,
-}
-
-impl Fault {
-    /// A fault.
-    pub fn new(code: i64, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "fault {}: {}", self.code, self.text)
     }
 }
 

@@ -9,17 +9,25 @@ use koji_bridge::{
 };
 
 use crate::script::{
-    Generation::{self, Current, Old, Uncounted},
+    Generation::{self, Current, Old, Silent},
     Hub,
     Reply::{self, Cut, Fault, Garbage, Is, Status},
 };
 
 const OK: Reply = Is(Value::Int(1));
 const INVALID: Reply = Fault(1002, "Invalid session or bad credentials");
+const DEBUGGED: Reply = Fault(
+    1002,
+    "Traceback (most recent call last):\n  File \"auth.py\", line 1, in f\n    raise x\nkoji.AuthError: Invalid \
+     session or bad credentials\n",
+);
 const EXPIRED: Reply = Fault(1007, "session \"1\" has expired");
 const TWICE: Reply = Fault(1009, "unable to retry call 0 (method x) for session 1");
 const BEHIND: Reply = Fault(1008, "500 > 499 (session 1)");
 const LOCKED: Reply = Fault(1006, "User locked by another session");
+const TOO_LONG: Reply = Status(400, "Invalid request: Request too long\n");
+const NO_XML: Reply = Status(400, "Invalid request: not well-formed (invalid token): line 5, column 26\n");
+const UNREAD: Reply = Status(400, "Invalid request: Apache/mod_wsgi request data read error\n");
 const OFFLINE: Reply = Fault(1014, "Server disabled for maintenance");
 const REFUSED: Reply = Fault(1000, "No such build");
 
@@ -51,6 +59,7 @@ fn outcome(error: &CallError) -> String {
         CallError::Unreachable { .. } => "unreachable".to_owned(),
         CallError::Unreadable { .. } => "unreadable".to_owned(),
         CallError::Unexpected { .. } => "unexpected".to_owned(),
+        CallError::Damaged { .. } => "damaged".to_owned(),
         CallError::Unsendable { .. } => "unsendable".to_owned(),
         CallError::Login(LoginError::Refused { fault, .. }) => format!("login refused {}", fault.code),
         CallError::Login(error) => error.code().to_owned(),
@@ -95,21 +104,20 @@ async fn faults() {
         // 1009: a write was carried out, a query gets another number.
         (Write, &[TWICE], "committed", "login 1:0"),
         (Read, &[TWICE, OK], "ok", "login 1:0 1:1"),
-        // 1007: renewed once; numbers begin anew.
-        (Read, &[EXPIRED, OK], "ok", "login 1:0 renew 1:0"),
-        (Write, &[EXPIRED, OK], "ok", "login 1:0 renew 1:0"),
-        (Read, &[EXPIRED, EXPIRED], "refused 1007", "login 1:0 renew 1:0"),
-        (Write, &[EXPIRED, REFUSED], "refused 1000", "login 1:0 renew 1:0"),
+        // 1007: renewed once; numbers go on, also after that of the renewal.
+        (Read, &[EXPIRED, OK], "ok", "login 1:0 renew 1:2"),
+        (Write, &[EXPIRED, OK], "ok", "login 1:0 renew 1:2"),
+        (Read, &[EXPIRED, EXPIRED], "refused 1007", "login 1:0 renew 1:2"),
+        (Write, &[EXPIRED, REFUSED], "refused 1000", "login 1:0 renew 1:2"),
         // 1002: a new session once.
         (Read, &[INVALID, OK], "ok", "login 1:0 login 2:0"),
         (Write, &[INVALID, OK], "ok", "login 1:0 login 2:0"),
         (Write, &[INVALID, INVALID], "refused 1002", "login 1:0 login 2:0"),
+        (Write, &[DEBUGGED, OK], "ok", "login 1:0 login 2:0"),
         (Write, &[Fault(1002, "Not logged-in")], "refused 1002", "login 1:0"),
         (Read, &[Fault(1002, "not entitled")], "refused 1002", "login 1:0"),
         // 1006 and 1008.
         (Read, &[LOCKED], "koji.login_locked", "login 1:0"),
-        (Read, &[BEHIND, OK], "ok", "login 1:0 login 2:0"),
-        (Write, &[BEHIND], "lost", "login 1:0"),
         // 1014: waits, with a new number each time.
         (Read, &[OFFLINE, OFFLINE, OK], "ok", "login 1:0 1:1 1:2"),
         (Write, &[OFFLINE, OFFLINE, REFUSED], "refused 1000", "login 1:0 1:1 1:2"),
@@ -136,7 +144,7 @@ async fn breaks() {
         (Write, &[Cut, INVALID], "lost", "login 1:0 1:0"),
         (Write, &[Cut, EXPIRED], "lost", "login 1:0 1:0"),
         (Write, &[Cut, LOCKED], "lost", "login 1:0 1:0"),
-        (Read, &[Cut, EXPIRED, OK], "ok", "login 1:0 1:0 renew 1:0"),
+        (Read, &[Cut, EXPIRED, OK], "ok", "login 1:0 1:0 renew 1:2"),
         // Nor with another number while the hub is offline.
         (Write, &[Cut, OFFLINE, TWICE], "committed", "login 1:0 1:0 1:0"),
         (Read, &[Cut, OFFLINE, OK], "ok", "login 1:0 1:0 1:1"),
@@ -148,10 +156,24 @@ async fn breaks() {
         (Read, &[Is(Value::Nil)], "unexpected", "login 1:0"),
         (Write, &[Is(Value::Nil)], "committed", "login 1:0"),
         // Requests that no try makes better.
-        (Read, &[Status(400, "Invalid request")], "unexpected", "login 1:0"),
-        (Write, &[Status(400, "Invalid request")], "unexpected", "login 1:0"),
+        (Read, &[TOO_LONG], "unexpected", "login 1:0"),
+        (Write, &[TOO_LONG], "unexpected", "login 1:0"),
+        (Write, &[NO_XML], "unexpected", "login 1:0"),
+        (Write, &[Status(400, "Invalid request: Empty request\n")], "unexpected", "login 1:0"),
+        (Write, &[Status(413, "no")], "unexpected", "login 1:0"),
+        // One that the hub could not read to its end, some times.
+        (Read, &[UNREAD, OK], "ok", "login 1:0 1:0"),
+        (Write, &[UNREAD, UNREAD, REFUSED], "refused 1000", "login 1:0 1:0 1:0"),
+        (Write, &[UNREAD, UNREAD, UNREAD, UNREAD], "unreachable", "login 1:0 1:0 1:0 1:0"),
+        (Write, &[UNREAD, INVALID, OK], "ok", "login 1:0 1:0 login 2:0"),
+        (Write, &[Cut, UNREAD, TWICE], "committed", "login 1:0 1:0 1:0"),
+        (Write, &[Cut, UNREAD, INVALID], "lost", "login 1:0 1:0 1:0"),
+        // An address where no hub ever was.
+        (Read, &[Status(404, "no"), OK], "unexpected", "login 1:0"),
+        (Write, &[Status(404, "no"), OK], "unexpected", "login 1:0"),
+        (Read, &[OFFLINE, Status(404, "no"), OK], "ok", "login 1:0 1:1 1:1"),
         (Read, &[Status(302, "elsewhere")], "unexpected", "login 1:0"),
-        (Write, &[Cut, Status(400, "no")], "lost", "login 1:0 1:0"),
+        (Write, &[Cut, TOO_LONG], "lost", "login 1:0 1:0"),
         (Read, &[Status(403, "no"), Status(500, "no"), OK], "ok", "login 1:0 1:0 1:0"),
     ];
     for (what, calls, outcome, course) in rows {
@@ -168,9 +190,10 @@ async fn other_generations_of_hubs() {
         (Old, Write, &[Cut, TWICE], "committed", "login 1:0 1:0"),
         // A session in the address is not renewed.
         (Old, Read, &[EXPIRED, OK], "ok", "login 1:0 login 2:0"),
-        // Without numbers nothing keeps a write from being carried out twice.
-        (Uncounted, Write, &[Cut, OK], "lost", "login 1:0"),
-        (Uncounted, Read, &[Cut, OK], "ok", "login 1:0 1:0"),
+        // Numbers count at hubs that do not tell their version, too.
+        (Silent, Write, &[Cut, OK], "ok", "login 1:0 1:0"),
+        (Silent, Write, &[Cut, TWICE], "committed", "login 1:0 1:0"),
+        (Silent, Read, &[Cut, OK], "ok", "login 1:0 1:0"),
     ];
     for (generation, what, calls, outcome, course) in rows {
         check(*generation, *what, &[], calls, outcome, course).await;
@@ -188,6 +211,8 @@ async fn logins() {
         (&[Status(401, "no"), OK], "koji.login_unauthorized", "login"),
         (&[Status(301, "no"), OK], "koji.login_answer", "login"),
         (&[Status(404, "no"), OK], "koji.login_answer", "login"),
+        (&[UNREAD], "ok", "login login 1:0"),
+        (&[TOO_LONG], "koji.login_answer", "login"),
         (&[Garbage], "koji.login_answer", "login"),
         (&[Is(Value::Nil)], "koji.login_answer", "login"),
         (&[Cut, Cut, Cut, Cut], "unreachable", "login login login login"),
@@ -230,5 +255,43 @@ async fn kinds_tell_what_may_have_happened() {
             Write => session.write("doThing", Arguments::none()).await,
         };
         assert_eq!(answer.unwrap_err().kind(), *kind, "{calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn logins_that_may_succeed_later_say_so() {
+    let away = Fault(1, "<class 'psycopg2.OperationalError'>: could not connect to server");
+    let rows = [
+        (away, ErrorKind::Retryable),
+        (Fault(1002, "invalid username or password"), ErrorKind::Permanent),
+        (Fault(1004, "not allowed"), ErrorKind::Permanent),
+        (LOCKED, ErrorKind::Permanent),
+        (Status(401, "no"), ErrorKind::Permanent),
+        (Status(404, "no"), ErrorKind::Permanent),
+    ];
+    for (login, kind) in rows {
+        let hub = Hub::new(Current, std::slice::from_ref(&login), &[]).start().await;
+        let error = hub.session().read::<i64>("getThing", Arguments::none()).await.unwrap_err();
+        assert!(matches!(error, CallError::Login(_)), "{error}");
+        assert_eq!(error.kind(), kind, "{login:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_has_seen_a_later_call_is_told_that_the_session_ends() {
+    let rows: &[(What, &str, &[&str])] =
+        &[(Read, "ok", &["login", "1:0", "1:1", "login", "2:0"]), (Write, "lost", &["login", "1:0", "1:1"])];
+    for (what, wanted, asked) in rows {
+        let hub = Hub::new(Current, &[], &[BEHIND]).start().await;
+        let session = hub.session();
+        assert_eq!(run(&session, *what).await, *wanted);
+        // Ends when what was begun has ended.
+        session.logout().await;
+        let course = hub.hub.course();
+        let mut words: Vec<_> = course.split(' ').filter(|word| *word != "2:1").collect();
+        words.sort_unstable();
+        let mut asked = asked.to_vec();
+        asked.sort_unstable();
+        assert_eq!(words, asked, "{course}");
     }
 }

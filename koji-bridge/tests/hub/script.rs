@@ -69,8 +69,8 @@ struct Script {
 pub(crate) enum Generation {
     /// Session in headers; tells its version.
     Current,
-    /// Session in headers; does not tell its version, nor look at call numbers.
-    Uncounted,
+    /// Session in headers; does not tell its version.
+    Silent,
     /// Session in the address.
     Old,
 }
@@ -175,6 +175,11 @@ impl Asked {
         let query =
             |name: &str| self.query.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone());
         let named = |header_name: &str, query_name: &str| header(header_name).or_else(|| query(query_name));
+        assert_eq!(
+            header("koji-session-callnum"),
+            header("koji-callnum"),
+            "hubs look at the one or the other"
+        );
         Some([
             named("koji-session-id", "session-id")?,
             named("koji-session-key", "session-key")?,

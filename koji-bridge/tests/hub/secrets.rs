@@ -64,6 +64,13 @@ async fn no_secret_is_told() {
     // For all tests of this program, so that what they log is looked at, too.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let mut told = String::new();
+    let token = "0123456789abcdef".repeat(4);
+    let debugged = format!(
+        "Traceback (most recent call last):\n  File \"x\", line 1, in f\n    f('{KEY}', '{PASSWORD}')\n\
+         koji.GenericError: session {KEY}, token {token}, other 12-abcdefghijKLMNO1234\nLocals by frame, innermost \
+         last\nFrame f in x at line 1\n  environ = {{'x': 'local-variable'}}\n"
+    );
+    let debugged: &'static str = Box::leak(debugged.into_boxed_str());
     let scripts: &[&[Reply]] = &[
         &[],
         &[Echo(500), Echo(502), Echo(400), Echo(404), Echo(302)],
@@ -75,6 +82,7 @@ async fn no_secret_is_told() {
         ],
         &[Fault(1008, "500 > 499 (session 1)"), Fault(1009, "unable to retry"), Fault(1006, "locked")],
         &[Status(503, "no"), Fault(1014, "offline"), Is(Value::Nil)],
+        &[Fault(1014, debugged), Fault(1000, debugged), Fault(1, debugged), Fault(1002, debugged)],
     ];
     for script in scripts {
         everything(script, &mut told).await;
@@ -82,7 +90,8 @@ async fn no_secret_is_told() {
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("trying again") && log.contains("logged in"), "the log has nothing to look at");
     for text in [&told, &log] {
-        for secret in [KEY, PASSWORD, "session-key=", "session-id="] {
+        let by_form = [&*token, "12-abcdefghijKLMNO1234", "local-variable"];
+        for secret in [KEY, PASSWORD, "session-key=", "session-id="].into_iter().chain(by_form) {
             let found = text.find(secret).map(|at| &text[at.saturating_sub(200)..at]);
             assert_eq!(found, None, "{secret}");
         }

@@ -12,7 +12,7 @@ use axum::{
 };
 use koji_bridge::{
     login::LoginError,
-    session::{CallError, HubSettings, LateCertificate, Login, Session},
+    session::{CallError, ErrorKind, HubSettings, LateCertificate, Login, Session},
     xmlrpc::Arguments,
 };
 use openssl::{
@@ -29,6 +29,7 @@ use rcgen::{
 };
 use tempfile::{TempDir, tempdir};
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
@@ -225,7 +226,7 @@ async fn a_login_for_oneself_and_a_renewal_are_those_of_the_official_client() {
     assert_eq!(asked[2].call().unwrap(), renewal.call().unwrap());
     let number = asked[2].headers.get("koji-session-callnum").unwrap();
     assert_eq!(Some(number.to_str().unwrap()), renewal.header("koji-session-callnum"));
-    assert_eq!(hub.hub.course(), "login 1:0 renew 1:0");
+    assert_eq!(hub.hub.course(), "login 1:0 renew 1:2");
 }
 
 #[tokio::test]
@@ -253,7 +254,40 @@ async fn a_hub_that_asks_late_is_logged_in_to_by_the_other_library() {
 }
 
 #[tokio::test]
-async fn certificates_that_are_not_taken_are_final() {
+async fn a_handshake_that_fails_for_no_known_reason_is_told_as_the_usual_way_fails() {
+    /// The alert `handshake_failure` of TLS, fatal.
+    const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
+    common::service::install_crypto_provider();
+    let authority = Authority::new();
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url: url::Url =
+        format!("https://localhost:{}/kojihub", tcp.local_addr().unwrap().port()).parse().unwrap();
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        loop {
+            let (mut stream, _) = tcp.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 16 << 10]).await;
+            let _ = stream.write_all(&ALERT).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    for (late_certificate, words) in [
+        (LateCertificate::Auto, "HandshakeFailure"),
+        (LateCertificate::Never, "HandshakeFailure"),
+        (LateCertificate::Always, "handshake failure"),
+    ] {
+        let login = Login::Certificate { file: authority.client("osbs", 2100), proxy_user: None };
+        let ca_file = Some(authority.ca());
+        let error = read(HubSettings { ca_file, late_certificate, ..settings(url.clone(), login) })
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), "koji.connection_setup", "{error}");
+        assert!(!error.is_permanent() && error.to_string().contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_that_are_not_taken_are_told() {
     let (authority, other) = (Authority::new(), Authority::new());
     // The hub does not know who signed ours.
     let hub = start(&authority, Asks::Everybody, other.client("osbs", 2100)).await;
@@ -301,7 +335,8 @@ async fn a_renewed_certificate_is_taken_at_the_next_login() {
     let file = authority.client("osbs", 2001);
     let hub = start(&authority, Asks::Everybody, file.clone()).await;
     let session = Session::new(Arc::new(hub.settings)).unwrap();
-    session.read::<i64>("getThing", Arguments::none()).await.unwrap_err();
+    let error = session.read::<i64>("getThing", Arguments::none()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Retryable, "{error}");
     assert_eq!(authority.client("osbs", 2100), file);
     assert_eq!(session.read::<i64>("getThing", Arguments::none()).await.unwrap(), 1);
 }

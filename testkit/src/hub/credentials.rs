@@ -55,9 +55,10 @@ impl Credentials {
             && let Some(session) = header("Koji-Session-Id")
         {
             let key = header("Koji-Session-Key");
-            let number = header("Koji-Session-Callnum");
-            let other = header("Koji-Callnum").filter(|_| settings.released);
-            return Self::parse(session, key, number.or(other)).map(Some);
+            // Releases look for the second name only, later hubs for the one and the other.
+            let other = || header("Koji-Callnum");
+            let number = header("Koji-Session-Callnum").filter(|_| !settings.released).or_else(other);
+            return Self::parse(session, key, number).map(Some);
         }
         if !settings.url_sessions || query.is_empty() {
             return Ok(None);
