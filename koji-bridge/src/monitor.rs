@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use futures::future::select_all;
 use proto::v1::koji_bridge_service_server::SERVICE_NAME;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tracing::{info, warn};
@@ -18,14 +19,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Watches until the end is cancelled: `NOT_SERVING` until the first answer and
 /// while there is none.
-pub async fn watch(
+pub async fn run(
     hub: Hub,
     health: HealthReporter,
     metrics: Metrics,
     every: Duration,
     end: CancellationToken,
 ) {
-    let mut state = hub.state();
+    let state = hub.state();
+    let mut of_questions = hub.states_of_questions();
     let mut serving = false;
     let mut said = String::new();
     while !end.is_cancelled() {
@@ -46,13 +48,15 @@ pub async fn watch(
         serving = answer.is_ok();
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         health.set_service_status(SERVICE_NAME, status).await;
-        let now = state.borrow_and_update().clone();
+        let now = state.borrow().clone();
         metrics.set_state(&now);
+        // What idle sessions saw last is no news.
+        of_questions.iter_mut().for_each(watch::Receiver::mark_unchanged);
         let wait = async {
             tokio::time::sleep(PAUSE).await;
             // A call that finds the hub gone, or back, is news before its time.
-            let changed = state.wait_for(|state| (*state == HubState::Connected) != serving);
-            let _ = timeout(every.saturating_sub(PAUSE), changed).await;
+            let news = select_all(of_questions.iter_mut().map(|state| Box::pin(news(state, serving))));
+            let _ = timeout(every.saturating_sub(PAUSE), news).await;
         };
         tokio::select! {
             biased;
@@ -60,6 +64,17 @@ pub async fn watch(
             () = wait => {}
         }
     }
+}
+
+/// Waits until a session sees the hub gone that was there, or the other way round.
+async fn news(state: &mut watch::Receiver<HubState>, serving: bool) {
+    while state.changed().await.is_ok() {
+        if (*state.borrow_and_update() == HubState::Connected) != serving {
+            return;
+        }
+    }
+    // A session that is gone has no news.
+    std::future::pending().await
 }
 
 async fn ask(hub: &Hub) -> Result<(), String> {

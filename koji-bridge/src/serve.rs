@@ -217,7 +217,7 @@ impl Bridge {
             WithHub::new(hub.clone(), Arc::clone(&uploads), metrics.clone(), shutdown.token.clone());
         let service = KojiBridgeServiceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES);
         health.set_service_status(SERVICE_NAME, ServingStatus::NotServing).await;
-        let watch = monitor::watch(
+        let watch = monitor::run(
             hub.clone(),
             health.clone(),
             metrics.clone(),

@@ -6,23 +6,30 @@ use std::{
         OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use common::koji::KojiCapability;
+use tokio::{sync::watch, time::timeout};
 
 use super::{Hub, HubError};
 use crate::xmlrpc::Arguments;
+
+/// Longest wait for what the hub can do, before it is told to others.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is known of a hub's abilities.
 #[derive(Debug, Default)]
 pub(super) struct Abilities {
     methods: OnceLock<BTreeSet<String>>,
+    /// Whether the hub was asked for them, be it in vain.
+    asked: watch::Sender<bool>,
     loses_keys: AtomicBool,
 }
 
 impl Abilities {
     /// Whether the hub has a method. One that is not known yet is assumed.
-    fn has(&self, method: &str) -> bool {
+    pub(super) fn has(&self, method: &str) -> bool {
         self.methods.get().is_none_or(|methods| methods.contains(method))
     }
 
@@ -46,8 +53,8 @@ impl Hub {
     /// The hub does not answer, or does not know the bridge.
     pub async fn probe(&self) -> Result<(), HubError> {
         if self.is_anonymous() {
-            let _: i64 = self.read("getAPIVersion", Arguments::none()).await?;
-        } else if self.0.queries.user().await?.is_none() {
+            let _: i64 = self.0.probe.read("getAPIVersion", Arguments::none()).await?;
+        } else if self.0.probe.user().await?.is_none() {
             let reason = "the hub takes the bridge's session for nobody's";
             return Err(HubError::unexpected("getLoggedInUser", reason));
         }
@@ -58,23 +65,31 @@ impl Hub {
     }
 
     async fn find_methods(&self) -> Result<(), HubError> {
-        match self.read::<BTreeSet<String>>("system.listMethods", Arguments::none()).await {
+        let answer = self.0.probe.read::<BTreeSet<String>>("system.listMethods", Arguments::none());
+        match answer.await.map_err(HubError::from) {
             Ok(methods) => {
                 // Somebody else may have been faster, with the same answer.
                 let _ = self.0.abilities.methods.set(methods);
+                self.0.abilities.asked.send_replace(true);
                 Ok(())
             }
             // A hub that does not tell is asked when it comes to it.
             Err(HubError::Call { call, .. }) if call.fault().is_some() => {
                 tracing::info!(%call, "the hub does not tell what it can do");
+                self.0.abilities.asked.send_replace(true);
                 Ok(())
             }
             Err(error) => Err(error),
         }
     }
 
-    /// What can be asked of this bridge, as far as it is known by now.
-    pub fn capabilities(&self) -> Vec<KojiCapability> {
+    /// What can be asked of this bridge. Waits a little until it is known; what
+    /// only newer hubs have is not promised before.
+    pub async fn capabilities(&self) -> Vec<KojiCapability> {
+        let known = self.is_anonymous() || {
+            let mut asked = self.0.abilities.asked.subscribe();
+            timeout(PATIENCE, asked.wait_for(|asked| *asked)).await.is_ok()
+        };
         let needed = |capability| match capability {
             KojiCapability::ImageTasks => Some("buildImageOz"),
             KojiCapability::Reserve => Some("CGInitBuild"),
@@ -87,6 +102,7 @@ impl Hub {
             None => true,
             Some(_) if self.is_anonymous() => false,
             Some("") => true,
+            Some(_) if *capability == KojiCapability::Reserve && !known => false,
             Some(method) => self.0.abilities.has(method),
         };
         KojiCapability::ALL.into_iter().filter(offers).collect()

@@ -201,6 +201,8 @@ pub(super) struct Found {
 pub(super) struct Uploaded {
     #[serde(deserialize_with = "size")]
     pub(super) size: u64,
+    /// When it was last written, in seconds of the hub's clock.
+    pub(super) mtime: Option<f64>,
 }
 
 /// A size in bytes: hubs send large ones, and some hubs all, as text.

@@ -9,6 +9,7 @@ use crate::{
     login::LoginError,
     metadata::{Doing, explain_fault},
     session::{CallError, ErrorKind},
+    xmlrpc::Fault,
 };
 
 /// A question that has no good answer.
@@ -119,9 +120,7 @@ impl From<HubError> for Status {
         let code = match &error {
             HubError::NotFound { .. } => Some(Code::NotFound),
             HubError::NotOffered { .. } => Some(Code::Unimplemented),
-            HubError::Call { call, .. }
-                if call.fault().is_some_and(|fault| is_missing_method(&fault.text)) =>
-            {
+            HubError::Call { call, .. } if call.fault().is_some_and(|fault| is_missing_method(fault)) => {
                 Some(Code::Unimplemented)
             }
             _ => None,
@@ -135,8 +134,8 @@ impl From<HubError> for Status {
 }
 
 /// Whether a hub says that it is too old for a method.
-pub(crate) fn is_missing_method(text: &str) -> bool {
-    text.starts_with("Invalid method:")
+pub(crate) fn is_missing_method(fault: &Fault) -> bool {
+    fault.says("Invalid method:")
 }
 
 fn call_failure(doing: Doing, call: &CallError) -> KojiFailure {
@@ -185,7 +184,6 @@ mod tests {
     use proto::convert::koji_failure;
 
     use super::*;
-    use crate::xmlrpc::Fault;
 
     fn refused(code: i64, text: &str) -> CallError {
         CallError::Refused { method: "getBuild", fault: Fault::new(code, text) }

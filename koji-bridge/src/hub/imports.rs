@@ -1,32 +1,39 @@
 //! Imports of a content generator: each once, however often it is asked for.
 //!
 //! A hub tells the same import from another by nothing, names one problem at a
-//! time, and loses files when it breaks off late. So the document is checked
-//! before the hub is asked, the build is looked for before and after, and a
-//! refusal is followed by a look at what has become of the files.
+//! time, loses files when it breaks off late, and goes on when its client is gone.
+//! So the document is checked before the hub is asked, the build is looked for
+//! before and after, the directory says that an import was sent, and a refusal is
+//! followed by a look at what has become of the files.
 
 mod document;
 mod look;
 mod refused;
+mod trace;
 
 use bytes::Bytes;
 use common::{
     failure::{Failure, FailureClass},
+    nvr::Nvr,
     secret::Secret,
 };
 use proto::convert::KojiFailureKind;
+use tokio::sync::OwnedMutexGuard;
 
 use super::{
     Hub, HubError,
     answers::{Build, Uploaded},
+    change,
 };
 use crate::{
     metadata::Doing,
     session::{CallError, Chunk, Session},
-    xmlrpc::Arguments,
+    xmlrpc::{Arguments, Fault},
 };
 use document::Document;
 use look::Before;
+pub(super) use trace::EndedImports;
+use trace::Trace;
 
 /// The document's name in the directory. Hubs look for no other when they are
 /// told none.
@@ -73,7 +80,7 @@ impl Hub {
             let read = move || Document::read(metadata, &generator, reserved);
             // Megabytes of JSON are read and checked.
             let document = tokio::task::spawn_blocking(read).await.map_err(|_| CallError::Cancelled)??;
-            let _turn = hub.exclusively(&format!("build {}", document.nvr)).await?;
+            let _turn = hub.turn_with_build(&document.nvr).await?;
             hub.import_document(document, &directory, token.as_ref()).await
         })
         .await
@@ -90,19 +97,27 @@ impl Hub {
         match self.before_import(&document, token).await? {
             Before::Import => {}
             Before::Imported(build) => return Ok(done(build, true)),
-            Before::Other { error, .. } => return Err(error),
+            Before::Other(error) => return Err(error),
         }
-        self.check_files(&document, directory).await?;
-        upload_document(&self.0.imports, directory, DOCUMENT, document.text.clone())
-            .await
-            .map_err(not_uploaded)?;
+        let mut trace = self.trace(directory).await?;
+        if let Trace::Sent(sent) = trace {
+            if let Some(build) = self.await_import(&document, directory, token, sent).await? {
+                return Ok(done(build, true));
+            }
+            trace = Trace::Over;
+        }
+        self.check_files(&document, directory, trace).await?;
+        let session = self.0.imports.take().await?;
+        change::ask()?;
+        upload_document(&session, directory, DOCUMENT, document.text.clone()).await.map_err(not_uploaded)?;
+        self.note_sending(&session, &document, directory).await.map_err(not_uploaded)?;
         let mut asked = Arguments::none().with(DOCUMENT).with(directory);
         if let Some(token) = token {
             // Hubs before reservations know no third argument.
             asked = asked.with(token.expose());
         }
         tracing::info!(nvr = %document.nvr, directory, reserved = token.is_some(), "importing");
-        let call = match self.0.imports.write::<Option<Build>>("CGImport", asked).await {
+        let call = match session.write::<Option<Build>>("CGImport", asked).await {
             Ok(Some(build)) if build.number() > 0 => return Ok(done(build.number(), false)),
             // Old hubs answer nothing.
             Ok(_) => CallError::Committed { method: "CGImport" },
@@ -110,15 +125,37 @@ impl Hub {
         };
         match &call {
             CallError::Committed { .. } | CallError::Lost { .. } => {
-                let known = matches!(call, CallError::Committed { .. });
                 let error = HubError::Call { doing: Doing::Import, call };
-                let build = self.after_import(&document, token, known, error).await?;
+                let build = self.after_import(&document, token, error).await?;
                 Ok(done(build, false))
             }
-            CallError::Refused { .. } => self.refused_import(&document, directory, token, call, done).await,
-            _ => Err(HubError::Call { doing: Doing::Import, call }),
+            CallError::Refused { fault, .. } => {
+                // The call may have been sent twice, and the first one be at it.
+                if trace != Trace::Over && is_directory_there(fault) {
+                    let unknown = self.unfinished(&document, directory);
+                    let build = self.after_import(&document, token, unknown).await?;
+                    return Ok(done(build, true));
+                }
+                self.note_refusal(&session, directory).await;
+                self.refused_import(&document, directory, token, call, done).await
+            }
+            _ => {
+                self.note_unsent(directory);
+                Err(HubError::Call { doing: Doing::Import, call })
+            }
         }
     }
+
+    /// Waits for its turn with a build of a name.
+    pub(super) async fn turn_with_build(&self, nvr: &Nvr) -> Result<OwnedMutexGuard<()>, HubError> {
+        self.exclusively(&format!("build {nvr}")).await
+    }
+}
+
+/// Whether a hub says that there is a directory of the build, from an import that
+/// broke off or from one that it is at.
+fn is_directory_there(fault: &Fault) -> bool {
+    fault.text.contains("Destination directory already exists")
 }
 
 /// Uploads a document that is in memory, from its beginning, and has the hub tell

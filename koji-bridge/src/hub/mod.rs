@@ -1,19 +1,21 @@
 //! What the bridge asks of its hub, by topic.
 //!
-//! Questions go through one session; what changes something goes through another,
-//! so that a large answer does not hold it up, and imports, which may take
-//! minutes, through a third. A call that changes something is carried on when its
-//! caller has gone: whoever repeats it finds what became of it.
+//! Questions, downloads, changes and imports, which may take minutes, have sessions
+//! of their own, a few each, so that none holds another up; the look whether the
+//! hub is there has one as well. A call that changes something is carried on when
+//! its caller has gone: whoever repeats it finds what became of it.
 
 mod abilities;
 pub(crate) mod answers;
 mod archives;
 mod builds;
+mod change;
 mod error;
 mod imports;
 pub(crate) mod locks;
 mod outputs;
 mod people;
+mod pool;
 mod releases;
 mod repositories;
 mod reservations;
@@ -33,7 +35,10 @@ use common::{
 };
 use proto::convert::KojiFailureKind;
 use serde::de::DeserializeOwned;
-use tokio::sync::{OnceCell, OwnedMutexGuard, watch};
+use tokio::{
+    sync::{OnceCell, OwnedMutexGuard, Semaphore, watch},
+    time::timeout,
+};
 
 pub use archives::FoundArchive;
 pub use builds::{BuildName, FoundBuild};
@@ -52,8 +57,23 @@ use crate::{
     xmlrpc::Arguments,
 };
 use abilities::Abilities;
+use imports::EndedImports;
 use locks::Locks;
+use pool::Pool;
 use tasks::StartedTasks;
+
+/// Sessions for questions.
+const QUERIES: usize = 3;
+/// Sessions that files of tasks are read with.
+const DOWNLOADS: usize = 2;
+/// Files of tasks that are read at a time; one block of each is in memory.
+const MOST_DOWNLOADS: usize = 8;
+/// Sessions for what changes something.
+const CHANGES: usize = 2;
+/// Sessions for imports.
+const IMPORTS: usize = 3;
+/// Longest wait for a turn with something that one call at a time may change.
+const LONGEST_TURN: Duration = Duration::from_secs(300);
 
 /// What the bridge knows of its hub without asking, and how patient it is.
 #[derive(Debug, Clone)]
@@ -73,6 +93,11 @@ pub struct HubOptions {
     pub reservation_pause: Duration,
     /// Wait before another look at what became of a call.
     pub look_pause: Duration,
+    /// How long one try of a question may take; changes have the patience of the
+    /// session's settings.
+    pub read_timeout: Duration,
+    /// How long the hub may be at an import whose end is not known.
+    pub import_quiet: Duration,
 }
 
 /// A hub. Clones are the same hub.
@@ -81,9 +106,12 @@ pub struct Hub(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    queries: Session,
-    changes: Session,
-    imports: Session,
+    probe: Session,
+    queries: Pool,
+    downloads: Pool,
+    open_downloads: Arc<Semaphore>,
+    changes: Pool,
+    imports: Pool,
     url: String,
     anonymous: bool,
     options: HubOptions,
@@ -91,6 +119,7 @@ struct Shared {
     me: OnceCell<LoggedInUser>,
     locks: Locks,
     started: Mutex<StartedTasks>,
+    ended_imports: Mutex<EndedImports>,
     shutdown: Shutdown,
 }
 
@@ -101,11 +130,16 @@ impl Hub {
     /// The hub's address cannot be used.
     pub fn new(settings: HubSettings, options: HubOptions, shutdown: Shutdown) -> Result<Self, SessionError> {
         let settings = Arc::new(settings);
-        let session = || Session::new(Arc::clone(&settings));
+        let mut for_reads = HubSettings::clone(&settings);
+        for_reads.timeout = for_reads.timeout.min(options.read_timeout);
+        let for_reads = Arc::new(for_reads);
         Ok(Self(Arc::new(Shared {
-            queries: session()?,
-            changes: session()?,
-            imports: session()?,
+            probe: Session::new(Arc::clone(&for_reads))?,
+            queries: Pool::new(&for_reads, QUERIES)?,
+            downloads: Pool::new(&for_reads, DOWNLOADS)?,
+            open_downloads: Arc::new(Semaphore::new(MOST_DOWNLOADS)),
+            changes: Pool::new(&settings, CHANGES)?,
+            imports: Pool::new(&settings, IMPORTS)?,
             url: settings.url.to_string(),
             anonymous: matches!(settings.login, Login::Anonymous),
             options,
@@ -113,6 +147,7 @@ impl Hub {
             me: OnceCell::new(),
             locks: Locks::default(),
             started: Mutex::default(),
+            ended_imports: Mutex::default(),
             shutdown,
         })))
     }
@@ -134,12 +169,17 @@ impl Hub {
 
     /// Its version as it last told it; hubs tell since 1.34.1.
     pub fn version(&self) -> Option<String> {
-        self.0.queries.hub_version()
+        self.0.probe.hub_version()
     }
 
-    /// How the hub is, as far as questions have shown.
+    /// How the hub is, as far as [`Self::probe`] has shown.
     pub fn state(&self) -> watch::Receiver<HubState> {
-        self.0.queries.state()
+        self.0.probe.state()
+    }
+
+    /// How the hub is, as far as questions have shown, by session.
+    pub fn states_of_questions(&self) -> Vec<watch::Receiver<HubState>> {
+        self.0.queries.sessions().iter().map(Session::state).collect()
     }
 
     /// The session that questions go through.
@@ -150,18 +190,13 @@ impl Hub {
     /// Logs out. Calls that wait are cancelled.
     pub async fn close(&self) {
         let shared = &self.0;
-        tokio::join!(shared.queries.logout(), shared.changes.logout(), shared.imports.logout());
-    }
-
-    /// Carries a change on to its end, whether or not somebody still waits for it.
-    async fn carry_on<T: Send + 'static>(
-        &self,
-        change: impl Future<Output = Result<T, HubError>> + Send + 'static,
-    ) -> Result<T, HubError> {
-        match self.0.shutdown.tracker.spawn(change).await {
-            Ok(ended) => ended,
-            Err(_) => Err(CallError::Cancelled.into()),
-        }
+        tokio::join!(
+            shared.probe.logout(),
+            shared.queries.close(),
+            shared.downloads.close(),
+            shared.changes.close(),
+            shared.imports.close()
+        );
     }
 
     /// A question.
@@ -181,7 +216,18 @@ impl Hub {
         arguments: Arguments,
     ) -> Result<T, HubError> {
         self.may_write()?;
-        self.0.changes.write(method, arguments).await.map_err(HubError::during(doing))
+        self.write_plain(method, arguments).await.map_err(HubError::during(doing))
+    }
+
+    /// A change, with the session's own error.
+    async fn write_plain<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        arguments: Arguments,
+    ) -> Result<T, CallError> {
+        let session = self.0.changes.take().await?;
+        change::ask()?;
+        session.write(method, arguments).await
     }
 
     /// Refuses what needs a login where nobody logs in.
@@ -204,18 +250,23 @@ impl Hub {
             code: "koji.anonymous",
             message: "the bridge logs in to the hub as nobody".to_owned(),
         };
-        let user = async || self.0.queries.user().await?.ok_or_else(nobody);
+        let user = async || self.0.queries.take().await?.user().await?.ok_or_else(nobody);
         self.0.me.get_or_try_init(user).await
     }
 
-    /// Waits for its turn with something that only one call at a time may change.
+    /// Waits for its turn with something that only one call at a time may change: not
+    /// for ever, and not beyond the end of the process.
     async fn exclusively(&self, name: &str) -> Result<OwnedMutexGuard<()>, HubError> {
         let busy = || {
             let message = "the bridge has too many changes in hand";
             let failure = Failure::new(FailureClass::Infrastructure, "koji.bridge_busy", message);
             HubError::of_kind(KojiFailureKind::Retryable, "", failure.with_advice("repeat the request later"))
         };
-        self.0.locks.lock(name).await.ok_or_else(busy)
+        tokio::select! {
+            biased;
+            () = self.0.shutdown.token.cancelled() => Err(CallError::Cancelled.into()),
+            turn = timeout(LONGEST_TURN, self.0.locks.lock(name)) => turn.ok().flatten().ok_or_else(busy),
+        }
     }
 
     /// A wait that the end of the process cuts short.

@@ -1,12 +1,16 @@
 //! Files that tasks have left.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use common::koji::TaskOutput;
 use futures::{Stream, stream};
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Hub, HubError,
@@ -50,6 +54,8 @@ pub struct OutputContent {
     arguments: Arguments,
     offset: usize,
     block: Bytes,
+    /// Bounds how much is in memory.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Hub {
@@ -111,11 +117,18 @@ impl Hub {
         if !volume.is_empty() {
             arguments = arguments.named("volume", volume);
         }
-        let mut content = OutputContent { hub: self.clone(), arguments, offset: 0, block: Bytes::new() };
+        let place = Arc::clone(&self.0.open_downloads).acquire_owned();
+        let place = tokio::select! {
+            biased;
+            () = self.0.shutdown.token.cancelled() => return Err(CallError::Cancelled.into()),
+            place = place => place.map_err(|_| CallError::Cancelled)?,
+        };
+        let mut content =
+            OutputContent { hub: self.clone(), arguments, offset: 0, block: Bytes::new(), _place: place };
         match content.fill().await {
             Ok(()) => Ok(content),
             Err(HubError::Call { call: CallError::Refused { method, fault }, .. })
-                if fault.text.starts_with("no file ") =>
+                if fault.says("no file ") =>
             {
                 let message = format!("the hub has no file '{name}' of task {task}");
                 Err(HubError::NotFound { method, code: "koji.no_task_output", message })
@@ -148,7 +161,7 @@ impl OutputContent {
         const METHOD: &str = "downloadTaskOutput";
         let arguments =
             self.arguments.clone().named("offset", self.offset as i64).named("size", BLOCK as i64);
-        self.block = match self.hub.read(METHOD, arguments).await? {
+        self.block = match self.hub.0.downloads.read(METHOD, arguments).await? {
             Value::Bytes(bytes) => bytes.into(),
             Value::String(text) => {
                 decoded(text).map_err(|error| HubError::unexpected(METHOD, format!("no base64: {error}")))?

@@ -159,7 +159,7 @@ impl Hub {
             };
             let taken = call.fault().is_some_and(is_taken);
             let lost = matches!(call, CallError::Committed { .. } | CallError::Lost { .. });
-            if call.fault().is_some_and(|fault| is_missing_method(&fault.text)) {
+            if call.fault().is_some_and(|fault| is_missing_method(fault)) {
                 return Err(no_reservations());
             }
             let error = HubError::Call { doing: Doing::Reserve, call };
@@ -167,9 +167,12 @@ impl Hub {
                 return Err(error);
             }
             match self.look_for_own(nvr, &request.key, lost).await? {
+                Own::Reserved(build) if !self.0.abilities.has("CGRefundBuild") => {
+                    return Ok(Try::Taken(no_second_token(nvr, build)));
+                }
                 Own::Reserved(build) => {
                     tracing::info!(%nvr, build, "reserved by a call before, whose token is lost; reserving anew");
-                    self.cancel_build(build).await?;
+                    self.cancel_reservation(nvr, build).await?;
                 }
                 Own::Unproven(build) if lost => return Err(token_lost(nvr, build)),
                 Own::Unproven(_) | Own::Others => return Ok(Try::Taken(error)),
@@ -189,17 +192,22 @@ impl Hub {
             let asked = Arguments::none()
                 .with(self.options().content_generator.as_str())
                 .with(reservation(nvr, request, with_key));
-            self.0.changes.write::<Granted>("CGInitBuild", asked).await
+            self.write_plain::<Granted>("CGInitBuild", asked).await
         };
         if !self.0.abilities.keeps_keys() {
             return ask(false).await;
         }
         match ask(true).await {
-            Err(CallError::Refused { fault, .. }) if matches!(fault.code, 1 | 1019) && !is_taken(&fault) => {
+            Err(CallError::Refused { fault, .. }) if refuses_keys(&fault) => {
                 let granted = ask(false).await?;
                 tracing::warn!(%fault, "this hub keeps no keys of reservations; a token that is lost stays lost");
                 self.0.abilities.note_that_keys_are_lost();
                 Ok(granted)
+            }
+            // An exception that nobody expected: nothing is stored, and it may pass.
+            Err(CallError::Refused { fault, .. }) if fault.code == 1 && !is_taken(&fault) => {
+                tracing::warn!(%fault, "trying the reservation once more");
+                ask(true).await
             }
             answer => answer,
         }
@@ -225,16 +233,25 @@ fn reservation(nvr: &Nvr, request: &ReserveRequest, with_key: bool) -> Value {
 /// Whether a hub says that the name, version and release are in use. These texts
 /// have no code of their own; the last one is that of a race in the database.
 fn is_taken(fault: &Fault) -> bool {
-    let begins = |text| fault.text.starts_with(text);
+    let begins = |text| fault.says(text);
     match fault.code {
         1000 => {
             begins("Build already exists")
                 || begins("Build is already reserved")
                 || begins("Build already in progress")
+                // Hubs of 1.18.
+                || begins("Existing build found")
         }
         1 => fault.text.contains("build_pkg_ver_rel"),
         _ => false,
     }
+}
+
+/// Whether a hub cannot do with the key, which is in `extra`.
+fn refuses_keys(fault: &Fault) -> bool {
+    matches!(fault.code, 1 | 1019)
+        && !is_taken(fault)
+        && ["'extra'", "\"extra\""].iter().any(|name| fault.message().contains(name))
 }
 
 fn no_reservations() -> HubError {
@@ -244,6 +261,16 @@ fn no_reservations() -> HubError {
         message: "this hub cannot reserve builds".to_owned(),
         advice: "switch reservations off, or have the hub updated to Koji 1.18 or later",
     }
+}
+
+fn no_second_token(nvr: &Nvr, build: u64) -> HubError {
+    let message = format!(
+        "{nvr} (build {build}) is reserved by this very request, but its token is lost, and this hub reserves no \
+         build again that was cancelled"
+    );
+    let failure = Failure::new(FailureClass::Infrastructure, "koji.reservation_lost", message)
+        .with_advice("choose another release, or have the hub updated to Koji 1.19 or later");
+    HubError::failed("CGInitBuild", failure)
 }
 
 fn token_lost(nvr: &Nvr, build: u64) -> HubError {
@@ -262,10 +289,24 @@ mod unit_tests {
     use super::*;
 
     #[test]
+    fn only_extra_tells_that_keys_are_refused() {
+        for (code, text, refused) in [
+            (1019, "<class 'TypeError'>: unexpected keyword argument 'extra'", true),
+            (1, "<class 'psycopg2.errors.UndefinedColumn'>: column \"extra\" does not exist", true),
+            (1, "<class 'psycopg2.OperationalError'>: server closed the connection", false),
+            (1019, "<class 'TypeError'>: unexpected keyword argument 'epoch'", false),
+            (1000, "Invalid value for 'extra'", false),
+        ] {
+            assert_eq!(refuses_keys(&Fault::new(code, text)), refused, "{text}");
+        }
+    }
+
+    #[test]
     fn only_some_refusals_mean_that_the_release_is_taken() {
         for (code, text, taken) in [
             (1000, "Build is already reserved", true),
             (1000, "Build already in progress (task 5)", true),
+            (1000, "Existing build found: hello-1-1 (id=35)", true),
             (1000, "Build already exists (id=35, state=COMPLETE): {}", true),
             (1, "<class 'psycopg2.errors.UniqueViolation'>: … \"build_pkg_ver_rel\"", true),
             (1, "<class 'KeyError'>: 'release'", false),

@@ -7,6 +7,9 @@ use crate::{
     xmlrpc::{Arguments, Value},
 };
 
+/// How often it is looked what became of a call whose answer is lost.
+const LOOKS: usize = 5;
+
 /// What has become of a tag that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tagging {
@@ -37,11 +40,24 @@ impl Hub {
                     error @ HubError::Call {
                         call: CallError::Committed { .. } | CallError::Lost { .. }, ..
                     },
-                ) => hub.look_for_tag(build, &tag).await?.ok_or(error),
+                ) => hub.after_tag(build, &tag, error).await,
                 Err(error) => Err(error),
             }
         })
         .await
+    }
+
+    /// Looks what became of a call whose answer is lost.
+    async fn after_tag(&self, build: u64, tag: &str, unknown: HubError) -> Result<Tagging, HubError> {
+        for look in 0..LOOKS {
+            if look > 0 {
+                self.pause(self.options().look_pause).await?;
+            }
+            if let Some(done) = self.look_for_tag(build, tag).await? {
+                return Ok(done);
+            }
+        }
+        Err(unknown)
     }
 
     /// Whether a build has a tag, or a task of the bridge that has not ended.
@@ -52,8 +68,10 @@ impl Hub {
             return Ok(Some(Tagging::Tagged));
         }
         let found: Option<Tag> = self.read("getTag", Arguments::none().with(tag)).await?;
-        // What is wrong with a tag that is not there, the hub says best.
-        let Some(found) = found else { return Ok(None) };
+        let Some(found) = found else {
+            let message = format!("the hub has no tag '{tag}'");
+            return Err(HubError::NotFound { method: "getTag", code: "koji.unknown_tag", message });
+        };
         let request = [Value::Int(found.id), Value::Int(number(build)?)];
         let same = |parameters: &[Value]| parameters.get(..2) == Some(request.as_slice());
         let tasks = self.unfinished_tasks("tagBuild", same).await?;

@@ -19,8 +19,10 @@ use crate::{
 
 /// Most image tasks whose keys are remembered.
 const MOST_REMEMBERED: usize = 1000;
-/// Most tasks that are looked through for one whose number was lost.
-const MOST_LISTED: i64 = 50;
+/// Tasks that are listed at a time to look for one whose number was lost.
+const LISTED: usize = 50;
+/// Most tasks that are looked through for it.
+const MOST_LISTED: usize = 1000;
 
 /// The state of a task, and why it failed.
 #[derive(Debug, Clone)]
@@ -74,7 +76,7 @@ impl Hub {
             if let Some(known) = known.filter(|_| !key.is_empty()) {
                 return Ok(known);
             }
-            let started = hub.start(&task).await?;
+            let started = hub.start(&task, &key).await?;
             if !key.is_empty() {
                 hub.started(|tasks| tasks.remember(&key, started));
             }
@@ -87,7 +89,7 @@ impl Hub {
         look(&mut self.0.started.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    async fn start(&self, task: &ImageTask) -> Result<u64, HubError> {
+    async fn start(&self, task: &ImageTask, key: &str) -> Result<u64, HubError> {
         const METHOD: &str = "buildImageOz";
         let options = to_value(&task.options)
             .map_err(|error| HubError::bad_request("koji.bad_options", format!("options: {error}")))?;
@@ -99,6 +101,20 @@ impl Hub {
             .with(task.target.as_str())
             .with(task.install_tree.as_str());
         let request = asked.positional.clone();
+        // Of two that are alike, the one that nobody has asked for is ours.
+        let known = || self.started(|started| started.tasks.values().copied().collect::<Vec<u64>>());
+        if !key.is_empty() {
+            // A bridge before this one may have started it.
+            let same = |parameters: &[Value]| {
+                parameters.get(..request.len()) == Some(request.as_slice())
+                    && parameters.get(request.len()) == Some(&options)
+            };
+            let (found, known) = (self.unfinished_tasks("image", same).await?, known());
+            if let Some(task) = found.into_iter().find(|task| !known.contains(task)) {
+                tracing::info!(task, key, "such an image task is under way already");
+                return Ok(task);
+            }
+        }
         let lost = match self.write::<u32>(Doing::Task, METHOD, asked.named("opts", options)).await {
             Ok(number) => return Ok(number.into()),
             Err(
@@ -106,8 +122,7 @@ impl Hub {
             ) => error,
             Err(error) => return Err(error),
         };
-        // Of two that are alike, the one that nobody has asked for is ours.
-        let known: Vec<u64> = self.started(|started| started.tasks.values().copied().collect());
+        let known = known();
         let same = |parameters: &[Value]| parameters.get(..request.len()) == Some(request.as_slice());
         let found = self.unfinished_tasks("image", same).await?;
         found.into_iter().find(|task| !known.contains(task)).ok_or(lost)
@@ -126,20 +141,31 @@ impl Hub {
             ("state", Value::Array([0, 1, 4].map(Value::Int).into())),
             ("decode", true.into()),
         ];
-        let order = [("order", "-id".into()), ("limit", Value::Int(MOST_LISTED))];
         let structure = |members: &[(&str, Value)]| {
             Value::Struct(members.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
         };
-        let asked =
-            Arguments::none().named("opts", structure(&options)).named("queryOpts", structure(&order));
-        let tasks: Vec<Task> = match self.read("listTasks", asked).await {
-            Ok(tasks) => tasks,
-            Err(HubError::Call { call, .. }) if call.fault().is_some() => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
         let fits =
             |task: &Task| matches!(&task.request, Some(Value::Array(parameters)) if wanted(parameters));
-        Ok(tasks.iter().filter(|task| fits(task)).map(|task| task.id.into()).collect())
+        let mut found = Vec::new();
+        for offset in (0..MOST_LISTED).step_by(LISTED) {
+            let part = [
+                ("order", "-id".into()),
+                ("limit", Value::Int(LISTED as i64)),
+                ("offset", Value::Int(offset as i64)),
+            ];
+            let asked =
+                Arguments::none().named("opts", structure(&options)).named("queryOpts", structure(&part));
+            let tasks: Vec<Task> = match self.read("listTasks", asked).await {
+                Ok(tasks) => tasks,
+                Err(HubError::Call { call, .. }) if call.fault().is_some() => break,
+                Err(error) => return Err(error),
+            };
+            found.extend(tasks.iter().filter(|task| fits(task)).map(|task| u64::from(task.id)));
+            if tasks.len() < LISTED {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// A task's details.

@@ -87,10 +87,14 @@ fn file(output: &Cursor<'_>, context: &Context, report: &mut Report) {
         output.some("relpath").map_or_else(|| Some(String::new()), |directory| below(&directory, report));
     let name = output.field("filename", report);
     let path = name.as_ref().and_then(|name| below(name, report).map(|path| (name, path)));
-    if let Some((name, _)) = path.as_ref().filter(|(_, path)| path.is_empty()) {
+    // Hubs refuse a folder in a name; it belongs into `relpath`.
+    let is_name = |name: &Cursor<'_>, path: &str| {
+        !path.is_empty() && !name.value().as_str().is_some_and(|text| text.contains('/'))
+    };
+    if let Some((name, _)) = path.as_ref().filter(|(name, path)| !is_name(name, path)) {
         report.add(&kinds::BAD_PATH, name, format!("{name}, and must be the name of a file"));
     }
-    let path = path.filter(|(_, path)| !path.is_empty());
+    let path = path.filter(|(name, path)| is_name(name, path));
     let uploaded = match (path, directory, &context.files) {
         (Some((name, path)), Some(directory), Some(files)) => {
             let path = join(&directory, &path);

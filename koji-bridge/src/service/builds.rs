@@ -49,7 +49,7 @@ pub(super) async fn refund_build(
     } else {
         required("token", &request.token)?;
         let token = Secret::new(request.token);
-        Refund::Build { id: request.build_id, token, cancelled: request.cancelled }
+        Refund::Either { id: request.build_id, token, cancelled: request.cancelled, key: request.key }
     };
     let refunded = hub.refund(refund).await?;
     let reason = request.failure.map(|failure| failure.code).unwrap_or_default();

@@ -112,7 +112,7 @@ impl KojiBridgeService for WithHub {
     type DownloadTaskOutputStream = BoxStream<v1::DownloadTaskOutputResponse>;
 
     async fn describe(&self, _: Request<v1::DescribeRequest>) -> Answer<v1::DescribeResponse> {
-        self.answer("Describe", async { Ok(queries::describe(&self.hub)) }).await
+        self.answer("Describe", async { Ok(queries::describe(&self.hub).await) }).await
     }
 
     async fn resolve_target(

@@ -7,13 +7,13 @@ use tonic::Status;
 use super::{bad_field, required, required_number};
 use crate::hub::{BuildName, FoundArchive, FoundTarget, Hub};
 
-pub(super) fn describe(hub: &Hub) -> v1::DescribeResponse {
+pub(super) async fn describe(hub: &Hub) -> v1::DescribeResponse {
     let options = hub.options();
     let bridge = KojiBridge {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         hub_url: hub.url().to_owned(),
         files_url: options.files_url.clone(),
-        capabilities: hub.capabilities(),
+        capabilities: hub.capabilities().await,
         content_generator: options.content_generator.clone(),
         web_url: options.web_url.clone(),
     };

@@ -99,6 +99,8 @@ pub enum LateCertificateSetting {
 pub struct PatienceSettings {
     /// How long one try of a call may take. A large import takes minutes.
     pub call_seconds: u64,
+    /// How long one try of a call may take that only asks.
+    pub read_seconds: u64,
     /// How long one exchange of a login may take.
     pub login_seconds: u64,
     /// How often a try whose answer did not come is repeated.
@@ -115,6 +117,9 @@ pub struct PatienceSettings {
     pub reservation_seconds: u64,
     /// Wait before another look at what became of a call.
     pub look_seconds: u64,
+    /// How long a hub may be at an import whose client is gone. An import whose end
+    /// is not known is not sent again before.
+    pub import_quiet_seconds: u64,
     /// Wait between two looks whether the hub answers.
     pub health_seconds: u64,
 }
@@ -123,6 +128,7 @@ impl Default for PatienceSettings {
     fn default() -> Self {
         Self {
             call_seconds: 1800,
+            read_seconds: 120,
             login_seconds: 60,
             retries: 5,
             retry_interval_seconds: 5,
@@ -131,6 +137,7 @@ impl Default for PatienceSettings {
             task_poll_seconds: 5,
             reservation_seconds: 2,
             look_seconds: 2,
+            import_quiet_seconds: 600,
             health_seconds: 30,
         }
     }
@@ -186,6 +193,8 @@ impl KojiSettings {
             task_poll: Duration::from_secs(patience.task_poll_seconds.max(1)),
             reservation_pause: Duration::from_secs(patience.reservation_seconds),
             look_pause: Duration::from_secs(patience.look_seconds),
+            read_timeout: Duration::from_secs(patience.read_seconds.max(1)),
+            import_quiet: Duration::from_secs(patience.import_quiet_seconds),
         }
     }
 

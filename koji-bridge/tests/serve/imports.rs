@@ -1,12 +1,14 @@
 //! Imports: once, whatever gets lost.
 
-use koji_bridge::session::Chunk;
+use std::{collections::BTreeSet, time::Duration};
+
+use koji_bridge::{session::Chunk, settings::UploadSettings};
 use proto::{convert::KojiFailureKind, v1};
 use serde_json::{Value, json};
-use testkit::hub::{Effect, state::build_state};
+use testkit::hub::{Effect, HubSettings, state::build_state};
 use tonic::Code;
 
-use crate::support::{PACKAGE, Stage, import_request, nvr, told};
+use crate::support::{PACKAGE, Stage, import_request, login, nvr, settings, start_with, told};
 
 const DIRECTORY: &str = "koji-upload/1524681021.170606.JTroFLPr";
 
@@ -157,7 +159,13 @@ async fn control_characters_are_escaped_and_told() {
 
 #[tokio::test]
 async fn files_that_are_missing_and_files_that_are_lost_differ() {
-    let stage = Stage::new().await;
+    for released in [false, true] {
+        missing_or_lost(released).await;
+    }
+}
+
+async fn missing_or_lost(released: bool) {
+    let stage = Stage::with(HubSettings { released, ..HubSettings::default() }).await;
     let mut client = stage.client().await;
     let mut document = stage.prepare(DIRECTORY, "1").await;
     // The hub finds out about this name when it has moved the other files.
@@ -170,6 +178,11 @@ async fn files_that_are_missing_and_files_that_are_lost_differ() {
     let missing =
         client.import_build(import_request(&document, "koji-upload/2.empty", "")).await.unwrap_err();
     assert_eq!(told(&missing).2, "koji.metadata_file_missing");
+    assert!(!stage.hub.top_directory().join("work/koji-upload/2.empty").exists(), "a look writes nothing");
+    let mut cut = document.clone();
+    cut["output"][0]["filesize"] = 1.into();
+    let status = client.import_build(import_request(&cut, DIRECTORY, "")).await.unwrap_err();
+    assert_eq!(told(&status).2, "koji.metadata_file_missing");
     assert_eq!(stage.hub.count("CGImport"), 0);
     // The hub deletes what it has moved.
     for attempt in ["at once", "again"] {
@@ -204,8 +217,97 @@ async fn an_import_that_died_half_way_needs_an_administrator() {
     let mut client = stage.client().await;
     // The files have moved, the transaction is gone.
     stage.hub.fault("CGImport", 1, Effect::DropBeforeCommit);
-    let (_, failure, stable) =
-        told(&client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap_err());
-    assert_eq!(stable, "koji.build_directory_left");
-    assert!(!failure.failure.advice.contains("used again"), "{failure:?}");
+    // At first it may be that the hub is still at it.
+    let mut ends = Vec::new();
+    while ends.last().is_none_or(|(code, _)| *code == Code::Aborted) {
+        let status = client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap_err();
+        let (code, failure, _) = told(&status);
+        ends.push((code, failure.failure));
+    }
+    assert_eq!(ends[0].1.code, "koji.import_unfinished");
+    let (_, failure) = ends.pop().unwrap();
+    assert_eq!(failure.code, "koji.build_directory_left");
+    assert!(!failure.advice.contains("used again"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn an_import_outlives_the_bridge_and_is_not_sent_again() {
+    for reserves in [false, true] {
+        let stage = Stage::new().await;
+        let mut document = stage.prepare(DIRECTORY, "1").await;
+        let mut token = String::new();
+        if reserves {
+            let request = v1::ReserveBuildRequest { nvr: Some(nvr("1")), key: "k".into(), task_id: 0 };
+            let reserved = stage.client().await.reserve_build(request).await.unwrap().into_inner();
+            document["build"]["build_id"] = reserved.build_id.into();
+            token = reserved.token;
+        }
+        let mut koji = settings(&stage.hub, &login());
+        koji.patience.import_quiet_seconds = 600;
+        let apart = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let doomed = apart.spawn(start_with(koji.clone(), UploadSettings::default())).await.unwrap();
+        let mut client = doomed.client().await;
+        stage.hub.fault("CGImport", 1, Effect::Outlive(1500));
+        let request = import_request(&document, DIRECTORY, &token);
+        let sent = request.clone();
+        let import = tokio::spawn(async move { client.import_build(sent).await });
+        while stage.hub.outliving() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        apart.shutdown_background();
+        assert!(import.await.unwrap().is_err());
+        let bridge = start_with(koji, UploadSettings::default()).await;
+        let imported = bridge.client().await.import_build(request).await.unwrap().into_inner();
+        assert!(imported.found, "{imported:?}");
+        assert_eq!(complete(&stage), 1);
+        let calls = stage.hub.calls();
+        let sessions: BTreeSet<_> =
+            calls.iter().filter(|call| call.method == "CGImport").map(|call| call.session).collect();
+        assert_eq!(sessions.len(), 1, "the second bridge asks for no import: {calls:?}");
+        let image = stage.hub.top_directory().join(format!("packages/{PACKAGE}/1.0/1/images/image.tar.gz"));
+        assert!(image.is_file(), "{}", image.display());
+    }
+}
+
+#[tokio::test]
+async fn a_reservation_is_not_given_back_while_its_import_runs() {
+    let stage = Stage::new().await;
+    let mut client = stage.client().await;
+    let request = v1::ReserveBuildRequest { nvr: Some(nvr("1")), key: "k".into(), task_id: 0 };
+    let reserved = client.reserve_build(request).await.unwrap().into_inner();
+    let mut document = stage.prepare(DIRECTORY, "1").await;
+    document["build"]["build_id"] = reserved.build_id.into();
+    stage.hub.fault("CGImport", 1, Effect::Outlive(1000));
+    let request = import_request(&document, DIRECTORY, &reserved.token);
+    let (mut other, sent) = (client.clone(), request);
+    let import = tokio::spawn(async move { other.import_build(sent).await });
+    while stage.hub.outliving() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let refund = v1::RefundBuildRequest {
+        build_id: reserved.build_id,
+        token: reserved.token,
+        ..v1::RefundBuildRequest::default()
+    };
+    assert!(!client.refund_build(refund).await.unwrap().into_inner().refunded);
+    assert_eq!(import.await.unwrap().unwrap().into_inner().build_id, reserved.build_id);
+    assert_eq!(complete(&stage), 1);
+}
+
+#[tokio::test]
+async fn another_build_of_the_same_source_or_task_is_no_repetition() {
+    let stage = Stage::new().await;
+    let document = stage.prepare(DIRECTORY, "1").await;
+    let mut client = stage.client().await;
+    client.import_build(import_request(&document, DIRECTORY, "")).await.unwrap();
+    for (pointer, value) in
+        [("/output/0/checksum", json!("d41d8cd98f00b204e9800998ecf8427e")), ("/output/0/type", json!("log"))]
+    {
+        let mut other = document.clone();
+        *other.pointer_mut(pointer).unwrap() = value;
+        other["output"][0].as_object_mut().unwrap().remove("components");
+        let status = client.import_build(import_request(&other, DIRECTORY, "")).await.unwrap_err();
+        assert_eq!(told(&status).2, "koji.build_exists", "{pointer}");
+    }
+    assert_eq!(stage.hub.count("CGImport"), 1);
 }

@@ -35,7 +35,6 @@ async fn becomes(stage: &Stage, wanted: ServingStatus) {
 #[tokio::test]
 async fn it_says_what_it_can_do() {
     let stage = Stage::new().await;
-    becomes(&stage, ServingStatus::Serving).await;
     let described = stage.client().await.describe(v1::DescribeRequest {}).await.unwrap().into_inner();
     assert_eq!(
         (described.hub_url.clone(), described.files_url.clone()),
@@ -123,4 +122,27 @@ async fn a_caller_who_leaves_does_not_stop_a_change() {
         assert_eq!(state.builds.len(), 1);
         assert_eq!(state.builds[&reserved.build_id].token.as_deref(), Some(reserved.token.as_str()));
     });
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_before_the_hub_is_asked_takes_the_change_along() {
+    let stage = Stage::new().await;
+    let mut client = stage.client().await;
+    let reserve =
+        |release: &str| v1::ReserveBuildRequest { nvr: Some(nvr(release)), key: release.into(), task_id: 0 };
+    stage.hub.fault("CGInitBuild", 1, Effect::Delay(1500));
+    let (mut other, first) = (client.clone(), reserve("1"));
+    let first = tokio::spawn(async move { other.reserve_build(first).await });
+    while stage.hub.count("CGInitBuild") == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // The turn is the first one's.
+    let mut request = Request::new(reserve("2"));
+    request.set_timeout(Duration::from_millis(300));
+    assert!(client.reserve_build(request).await.is_err());
+    first.await.unwrap().unwrap();
+    client.reserve_build(reserve("3")).await.unwrap();
+    let releases =
+        stage.hub.state(|state| state.builds.values().map(|build| build.release.clone()).collect::<Vec<_>>());
+    assert_eq!(releases, ["1", "3"]);
 }

@@ -158,7 +158,7 @@ pub(crate) fn settings(hub: &KojiHub, login: &Value) -> KojiSettings {
         "patience": {
             "retries": 1, "retry_interval_seconds": 0, "offline_limit_seconds": 1,
             "offline_interval_seconds": 1, "task_poll_seconds": 1, "reservation_seconds": 0,
-            "look_seconds": 0, "health_seconds": 1, "call_seconds": 20,
+            "look_seconds": 0, "health_seconds": 1, "call_seconds": 20, "import_quiet_seconds": 1,
         },
     });
     if !login.is_null() {

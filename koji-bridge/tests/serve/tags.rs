@@ -59,7 +59,7 @@ async fn what_the_hub_does_not_want_is_said() {
     let mut client = stage.client().await;
     for (build, tag, code, stable) in [
         (999, "f44", Code::NotFound, "koji.no_build"),
-        (build, "nope", Code::InvalidArgument, "koji.unknown_tag"),
+        (build, "nope", Code::NotFound, "koji.unknown_tag"),
         (build, "f44", Code::PermissionDenied, "koji.package_not_listed"),
     ] {
         let (found, _, told) = told(&client.tag_build(request(build, tag)).await.unwrap_err());

@@ -56,7 +56,8 @@ impl Credentials {
         {
             let key = header("Koji-Session-Key");
             // Releases look for the second name only, later hubs for the one and the other.
-            let number = header("Koji-Session-Callnum").or_else(|| header("Koji-Callnum"));
+            let other = || header("Koji-Callnum");
+            let number = header("Koji-Session-Callnum").filter(|_| !settings.released).or_else(other);
             return Self::parse(session, key, number).map(Some);
         }
         if !settings.url_sessions || query.is_empty() {

@@ -68,6 +68,8 @@ pub(super) struct Inner {
     pub(super) orders: Orders,
     pub(super) offline: Offline,
     pub(super) calls: VecDeque<RecordedCall>,
+    /// Sessions with a call that has outlived its client.
+    pub(super) outliving: HashSet<u64>,
     /// Files that an upload is writing.
     pub(super) uploading: HashSet<PathBuf>,
 }

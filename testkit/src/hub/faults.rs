@@ -15,6 +15,9 @@ pub enum Effect {
     DropAnswer,
     /// The call is carried out and not stored, its answer is lost.
     DropBeforeCommit,
+    /// The connection is cut at once; the call is carried out and stored so many
+    /// milliseconds later. Further calls of the session wait for it.
+    Outlive(u64),
     /// The answer is this HTTP status and nothing is carried out.
     Status(u16),
     /// The answer is a proxy's 502 with a page of HTML and nothing is carried out.

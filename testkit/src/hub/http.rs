@@ -35,6 +35,8 @@ const TOO_LATE: &str = "<h1>Forbidden</h1>\n<p>You don't have permission to acce
 
 /// Longest delay that an order can ask for, in milliseconds.
 const LONGEST_DELAY: u64 = 600_000;
+/// Wait between two looks whether a session's earlier call has ended.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// Whatever a handler needs to know of a request.
 struct Asked {
@@ -132,6 +134,30 @@ async fn hub(engine: &Arc<Engine>, method: &Method, asked: Asked, body: Body) ->
         return response;
     }
     let credentials = Credentials::read(&asked.headers, &asked.query, &engine.settings);
+    let session = credentials.as_ref().ok().and_then(|named| named.as_ref()).map(|named| named.session);
+    if let Some(session) = session {
+        // The database has one transaction of a session after the other.
+        while engine.inner().outliving.contains(&session) {
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+    if let Some(Effect::Outlive(milliseconds)) = effect {
+        engine.inner().outliving.extend(session);
+        let (engine, connection) = (Arc::clone(engine), asked.connection);
+        let wait = Duration::from_millis(milliseconds.min(LONGEST_DELAY));
+        // It holds the engine, for whose release a hub waits that is stopped.
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let carried_out = tokio::task::spawn_blocking(move || {
+                engine.execute(&call, credentials, connection, None);
+                if let Some(session) = session {
+                    engine.inner().outliving.remove(&session);
+                }
+            });
+            carried_out.await
+        });
+        return lost(&asked.peer);
+    }
     let (shared, ordered) = (Arc::clone(engine), effect.clone());
     let connection = asked.connection;
     let carried_out =

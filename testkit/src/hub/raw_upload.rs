@@ -160,7 +160,7 @@ async fn begin(
     let part = Part::read(engine, query)?;
     part.place.claim(caller.user)?;
     let path = part.place.path();
-    let exists = part.place.exists()?;
+    let exists = part.place.exists(engine.settings.released)?;
     if exists && part.offset == Some(0) && !part.overwrite {
         return Err(fault::generic(format!("upload path exists: {}", path.display())));
     }

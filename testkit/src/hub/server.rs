@@ -204,6 +204,12 @@ impl KojiHub {
         self.engine.inner().calls.iter().filter(|call| call.method == method).count()
     }
 
+    /// How many sessions have a call that has outlived its client and is still being
+    /// carried out.
+    pub fn outliving(&self) -> usize {
+        self.engine.inner().outliving.len()
+    }
+
     /// Stops the hub and all its connections. Calls that are being carried out end
     /// first.
     pub async fn stop(self) {

@@ -36,6 +36,9 @@ pub struct HubSettings {
     /// Whether a reservation keeps `source` and `extra` of its data with the build,
     /// as hubs do.
     pub keeps_reservation_extra: bool,
+    /// Whether it is as hubs have been released until 1.35: uploads follow symbolic
+    /// links, and a call's number may stand in `Koji-Callnum`.
+    pub released: bool,
 }
 
 impl Default for HubSettings {
@@ -53,6 +56,7 @@ impl Default for HubSettings {
             recycles_builds: true,
             refused_packages: Vec::new(),
             keeps_reservation_extra: true,
+            released: false,
         }
     }
 }

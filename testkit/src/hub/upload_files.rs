@@ -131,9 +131,16 @@ impl UploadPath {
     /// which the flag tells.
     ///
     /// # Errors
-    /// A symbolic link or something that is no file is there: fault 1000.
-    pub(super) fn exists(&self) -> Result<bool, Fault> {
+    /// A symbolic link or something that is no file is there: fault 1000. With
+    /// `follows_links` only a link to nowhere is in the way, which nobody catches.
+    pub(super) fn exists(&self, follows_links: bool) -> Result<bool, Fault> {
         let path = self.path();
+        if follows_links && path.is_symlink() {
+            return match fs::metadata(&path) {
+                Ok(_) => Ok(true),
+                Err(error) => Err(fault::uncaught("FileNotFoundError", &error.to_string())),
+            };
+        }
         match fs::symlink_metadata(&path) {
             Err(_) => Ok(false),
             Ok(found) if found.file_type().is_symlink() => {

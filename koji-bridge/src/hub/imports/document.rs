@@ -42,6 +42,8 @@ pub(super) struct OutputFile {
     pub(super) folder: String,
     /// File name.
     pub(super) name: String,
+    /// Size in bytes, if it is told.
+    pub(super) size: Option<u64>,
     /// Checksum in hexadecimal digits.
     pub(super) checksum: String,
     /// Whether it is a log, which no list of archives has.
@@ -108,7 +110,8 @@ impl OutputFile {
         let text = |key: &str| output[key].as_str().unwrap_or_default().to_owned();
         let name = output["filename"].as_str()?.to_owned();
         let is_log = output["type"] == "log";
-        Some(Self { folder: text("relpath"), name, checksum: text("checksum"), is_log })
+        let (size, checksum) = (output["filesize"].as_u64(), text("checksum"));
+        Some(Self { folder: text("relpath"), name, size, checksum, is_log })
     }
 
     /// The directory that it is in.

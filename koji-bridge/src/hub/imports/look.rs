@@ -27,12 +27,7 @@ pub(super) enum Before {
     /// It is there already.
     Imported(u64),
     /// A build has the name that does not seem to be this one.
-    Other {
-        /// Its number.
-        build: u64,
-        /// What to say about it.
-        error: HubError,
-    },
+    Other(HubError),
 }
 
 impl Hub {
@@ -45,6 +40,9 @@ impl Hub {
         let build = match self.look_for_build(&BuildName::Nvr(document.nvr.clone())).await? {
             Sight::Absent => return Ok(Before::Import),
             Sight::Unreadable { id, .. } if is_reserved_for(document, token, id) => {
+                return Ok(Before::Imported(id));
+            }
+            Sight::Unreadable { id, .. } if self.has_these_archives(id, document).await? => {
                 return Ok(Before::Imported(id));
             }
             Sight::Unreadable { id, .. } => return Ok(Before::other(document, id, "unreadable")),
@@ -72,18 +70,27 @@ impl Hub {
         if is_reserved_for(document, token, build.number()) {
             return Ok(true);
         }
-        if document.task.is_some() && document.task == build.task() {
-            return Ok(true);
-        }
-        if document.source.is_none() || document.source != build.source {
+        let of_task = document.task.is_some() && document.task == build.task();
+        let of_source = document.source.is_some() && document.source == build.source;
+        Ok((of_task || of_source) && self.has_these_archives(build.number(), document).await?)
+    }
+
+    /// Whether a build has the archives of a document, which must have one at least.
+    async fn has_these_archives(&self, build: u64, document: &Document) -> Result<bool, HubError> {
+        let wanted = document.archives();
+        if wanted.is_empty() {
             return Ok(false);
         }
-        let asked = Arguments::none().named("buildID", number(build.number())?);
-        let archives: Vec<Archive> = self.read("listArchives", asked).await?;
+        let asked = Arguments::none().named("buildID", number(build)?);
+        let archives: Vec<Archive> = match self.read("listArchives", asked).await {
+            Ok(archives) => archives,
+            Err(error) if error.is_unreadable() => return Ok(false),
+            Err(error) => return Err(error),
+        };
         let there = archives
             .iter()
             .map(|archive| (archive.filename.as_str(), archive.checksum.as_deref().unwrap_or_default()));
-        Ok(document.archives() == there.collect())
+        Ok(wanted == there.collect())
     }
 
     /// Looks what became of an import whose answer is lost.
@@ -95,7 +102,6 @@ impl Hub {
         &self,
         document: &Document,
         token: Option<&Secret>,
-        committed: bool,
         unknown: HubError,
     ) -> Result<u64, HubError> {
         for look in 0..LOOKS {
@@ -107,9 +113,7 @@ impl Hub {
                     tracing::info!(nvr = %document.nvr, build, "the import whose answer was lost is there");
                     return Ok(build);
                 }
-                // A name is given once: what the hub has committed is what is there.
-                Ok(Before::Other { build, .. }) if committed => return Ok(build),
-                Ok(Before::Other { error, .. }) => return Err(error),
+                Ok(Before::Other(error)) => return Err(error),
                 Ok(Before::Import) => {}
                 Err(error) => tracing::warn!(nvr = %document.nvr, %error, "cannot look for the import"),
             }
@@ -128,6 +132,6 @@ impl Before {
         let message = format!("Koji has another build {} already: number {build}, {state}", document.nvr);
         let failure = Failure::new(FailureClass::User, "koji.build_exists", message)
             .with_advice("see what it is ('koji buildinfo'), and choose another release");
-        Self::Other { build, error: HubError::failed("CGImport", failure) }
+        Self::Other(HubError::failed("CGImport", failure))
     }
 }

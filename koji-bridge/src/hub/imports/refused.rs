@@ -12,15 +12,25 @@ use super::{
     Imported,
     document::{Document, OutputFile},
     look::Before,
+    trace::Trace,
 };
 use crate::{
     metadata::Doing,
-    session::{CallError, Chunk},
+    session::CallError,
     xmlrpc::{Arguments, Call, Value, from_value},
 };
 
 /// Most names of files in a message.
 const MOST_NAMES: usize = 5;
+
+/// Files that an import cannot do without.
+#[derive(Debug, Default)]
+struct Missing {
+    /// Of these the hub has nothing.
+    absent: Vec<OutputFile>,
+    /// These have another size.
+    cut: Vec<OutputFile>,
+}
 
 impl Hub {
     /// Goes on after a refusal: with the build, if the same import was faster, else
@@ -35,7 +45,7 @@ impl Hub {
     ) -> Result<Imported, HubError> {
         match self.before_import(document, token).await {
             Ok(Before::Imported(build)) => return Ok(done(build, true)),
-            Ok(Before::Other { error, .. }) => return Err(error),
+            Ok(Before::Other(error)) => return Err(error),
             Ok(Before::Import) => {}
             Err(error) => tracing::warn!(%error, "cannot look for the build after a refused import"),
         }
@@ -43,68 +53,64 @@ impl Hub {
         match self.missing_files(document, directory).await {
             // An administrator has to help first; links lead to the files by now.
             Ok(_) if failed.failure.code == "koji.build_directory_left" => {}
-            Ok(missing) if missing.is_empty() => {
+            Ok(missing) if missing.absent.is_empty() => {
                 failed
                     .failure
                     .advice
                     .push_str("; the files are still there, the same directory can be used again");
             }
-            Ok(missing) => failed = files_lost(&missing, document.files.len(), directory, failed),
+            Ok(missing) => failed = files_lost(&missing.absent, document.files.len(), directory, failed),
             Err(error) => tracing::warn!(%error, "cannot look for the files after a refused import"),
         }
         Err(HubError::Failed(Box::new(failed)))
     }
 
-    /// Refuses an import some of whose files are not there. After an import that
-    /// broke off, links to nowhere are in their places, which the hub does not
-    /// write to; where there is no link, the look leaves an empty file.
-    pub(super) async fn check_files(&self, document: &Document, directory: &str) -> Result<(), HubError> {
-        let missing = self.missing_files(document, directory).await?;
-        let Some(first) = missing.first() else { return Ok(()) };
-        let (within, name) = (first.directory(directory), first.name.as_str());
-        let chunk = Chunk { directory: &within, name, offset: 0, overwrite: true, data: Default::default() };
-        let link = match self.0.imports.upload_chunk(&chunk).await {
-            Err(CallError::Refused { fault, .. }) => fault.text.contains("destination is a symlink"),
-            Err(error) => {
-                tracing::warn!(%error, "cannot find out why a file is missing");
-                false
-            }
-            Ok(_) => false,
-        };
-        let message = format!(
-            "{} of {} files are not in {directory}: {}",
-            missing.len(),
-            document.files.len(),
-            names(&missing)
-        );
+    /// Refuses an import some of whose files are not there, or not whole. After an
+    /// import that broke off they are lost: the hub has moved them, and in their
+    /// places are links to nowhere, which take no upload.
+    pub(super) async fn check_files(
+        &self,
+        document: &Document,
+        directory: &str,
+        trace: Trace,
+    ) -> Result<(), HubError> {
+        let Missing { absent, cut } = self.missing_files(document, directory).await?;
+        if absent.is_empty() && cut.is_empty() {
+            return Ok(());
+        }
+        let lost = trace != Trace::None && !absent.is_empty();
+        let (all, files) = (document.files.len(), [absent.as_slice(), &cut].concat());
+        let message =
+            format!("{} of {all} files are not whole in {directory}: {}", files.len(), names(&files));
         let failure = Failure::new(FailureClass::Infrastructure, "koji.metadata_file_missing", message)
-            .with_advice("upload the missing files into the directory of the import");
+            .with_advice("upload these files into the directory of the import");
         let failed = KojiFailure { method: "checkUpload".to_owned(), ..KojiFailure::permanent(failure) };
-        let failed =
-            if link { files_lost(&missing, document.files.len(), directory, failed) } else { failed };
+        let failed = if lost { files_lost(&absent, all, directory, failed) } else { failed };
         Err(HubError::Failed(Box::new(failed)))
     }
 
-    /// The files of a document that the hub does not have.
-    async fn missing_files(&self, document: &Document, directory: &str) -> Result<Vec<OutputFile>, HubError> {
+    /// The files of a document that the hub does not have as they should be.
+    async fn missing_files(&self, document: &Document, directory: &str) -> Result<Missing, HubError> {
+        const METHOD: &str = "checkUpload";
         let ask = |file: &OutputFile| {
             let asked = Arguments::none().with(file.directory(directory)).with(file.name.as_str());
-            Call::new("checkUpload", asked)
+            Call::new(METHOD, asked)
         };
+        let mut missing = Missing::default();
         if document.files.is_empty() {
-            return Ok(Vec::new());
+            return Ok(missing);
         }
-        let answers = self.0.imports.read_all(document.files.iter().map(ask).collect()).await?;
-        let mut missing = Vec::new();
+        let answers = self.0.queries.read_all(document.files.iter().map(ask).collect()).await?;
         for (file, answer) in document.files.iter().zip(answers) {
-            let there = match answer {
-                Ok(Value::Nil) => false,
-                Ok(value) => from_value::<Uploaded>(value).is_ok(),
-                // A link to nowhere, or a directory.
-                Err(fault) => !fault.text.contains("destination "),
-            };
-            if !there {
-                missing.push(file.clone());
+            let value = answer.map_err(|fault| CallError::Refused { method: METHOD, fault })?;
+            if value == Value::Nil {
+                missing.absent.push(file.clone());
+                continue;
+            }
+            let uploaded: Uploaded =
+                from_value(value).map_err(|error| HubError::unexpected(METHOD, error.to_string()))?;
+            if file.size.is_some_and(|size| size != uploaded.size) {
+                missing.cut.push(file.clone());
             }
         }
         Ok(missing)

@@ -92,13 +92,23 @@ impl Hub {
         Ok(builds.iter().find(ours).and_then(Build::nvr))
     }
 
-    /// Ends a reservation without its token. True unless it was over already.
+    /// Ends a reservation without its token. True unless it was over already. Waits
+    /// for an import of the build that is under way.
+    pub(super) async fn cancel_reservation(&self, nvr: &Nvr, build: u64) -> Result<bool, HubError> {
+        let _turn = self.turn_with_build(nvr).await?;
+        self.cancel_build(build).await
+    }
+
+    /// The same for whoever has the turn with the build.
     pub(super) async fn cancel_build(&self, build: u64) -> Result<bool, HubError> {
         let name = BuildName::Number(build);
-        if let Sight::Clear(found) = self.look_for_build(&name).await?
-            && let Some(task) = found.task_id
-        {
-            return Err(self.has_task(build, task.into()));
+        if let Sight::Clear(found) = self.look_for_build(&name).await? {
+            if !found.is_building() {
+                return Ok(false);
+            }
+            if let Some(task) = found.task_id {
+                return Err(self.has_task(build, task.into()));
+            }
         }
         let asked = Arguments::none().with(number(build)?);
         match self.write::<bool>(Doing::Refund, "cancelBuild", asked).await {

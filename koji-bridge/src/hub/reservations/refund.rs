@@ -29,6 +29,18 @@ pub enum Refund {
         /// Whether the build was cancelled and has not failed.
         cancelled: bool,
     },
+    /// One whose token may have been made worthless: somebody who lost the token and
+    /// has the key has taken the reservation over.
+    Either {
+        /// Number of the build.
+        id: u64,
+        /// The token.
+        token: Secret,
+        /// Whether the build was cancelled and has not failed.
+        cancelled: bool,
+        /// What it was made with.
+        key: String,
+    },
     /// One that may have been made, and whose token nobody has.
     Key {
         /// Name of the package.
@@ -54,7 +66,10 @@ impl Hub {
         self.carry_on(async move {
             hub.may_write()?;
             match refund {
-                Refund::Build { id, token, cancelled } => hub.refund_build(id, &token, cancelled).await,
+                Refund::Build { id, token, cancelled } => hub.refund_build(id, &token, cancelled, "").await,
+                Refund::Either { id, token, cancelled, key } => {
+                    hub.refund_build(id, &token, cancelled, &key).await
+                }
                 Refund::Key { name, version, release, key } => {
                     let _turn = hub.exclusively(&format!("release {name}-{version}")).await?;
                     hub.refund_key(&name, &version, release.as_deref(), &key).await
@@ -65,13 +80,34 @@ impl Hub {
         .await
     }
 
-    async fn refund_build(&self, id: u64, token: &Secret, cancelled: bool) -> Result<bool, HubError> {
+    /// Gives a reservation back by its token, or by its key where the token is
+    /// worthless because the reservation was taken over.
+    async fn refund_build(
+        &self,
+        id: u64,
+        token: &Secret,
+        cancelled: bool,
+        key: &str,
+    ) -> Result<bool, HubError> {
+        let nvr = match self.require_build(&BuildName::Number(id)).await? {
+            Sight::Clear(build) => build.nvr(),
+            Sight::Unreadable { nvr, .. } => Some(nvr),
+            Sight::Absent => None,
+        };
+        // An import of the build may be under way: hubs give back what was imported
+        // meanwhile, and only the build's number counts there.
+        let name = nvr.map_or_else(|| format!("number {id}"), |nvr| nvr.to_string());
+        let _turn = self.exclusively(&format!("build {name}")).await?;
+        match self.look_for_build(&BuildName::Number(id)).await? {
+            Sight::Clear(build) if build.is_building() => {}
+            _ => return Ok(false),
+        }
         let asked = Arguments::none()
             .with(self.options().content_generator.as_str())
             .with(number(id)?)
             .with(token.expose())
             .with(if cancelled { CANCELLED } else { FAILED });
-        let call = match self.0.changes.write::<Value>("CGRefundBuild", asked).await {
+        let call = match self.write_plain::<Value>("CGRefundBuild", asked).await {
             Ok(_) | Err(CallError::Committed { .. }) => return Ok(true),
             Err(call @ (CallError::Lost { .. } | CallError::Refused { .. })) => call,
             Err(call) => return Err(HubError::Call { doing: Doing::Refund, call }),
@@ -79,14 +115,14 @@ impl Hub {
         // A refusal of what is over already is none; the build's state tells.
         let build = match self.look_for_build(&BuildName::Number(id)).await? {
             Sight::Clear(build) if build.is_building() => build,
-            Sight::Absent => {
-                let message = format!("the hub has no build with number {id}");
-                return Err(HubError::NotFound { method: "CGRefundBuild", code: "koji.no_build", message });
-            }
             _ => return Ok(matches!(call, CallError::Lost { .. })),
         };
         let ours = build.cg_name.as_deref() == Some(self.options().content_generator.as_str());
-        if ours && call.fault().is_some_and(|fault| is_missing_method(&fault.text)) {
+        if ours && call.fault().is_some_and(|fault| is_missing_method(fault)) {
+            return self.cancel_build(id).await;
+        }
+        if call.fault().is_some() && !key.is_empty() && self.whose(&build, key).await? == Own::Reserved(id) {
+            tracing::info!(build = id, "the token is worthless, the key is not: cancelling the reservation");
             return self.cancel_build(id).await;
         }
         Err(HubError::Call { doing: Doing::Refund, call })
@@ -108,7 +144,7 @@ impl Hub {
         };
         let Some(nvr) = nvr else { return Ok(false) };
         match self.look_for_own(&nvr, key, false).await? {
-            Own::Reserved(build) => self.cancel_build(build).await,
+            Own::Reserved(build) => self.cancel_reservation(&nvr, build).await,
             Own::Unproven(build) => Err(super::token_lost(&nvr, build)),
             Own::Others | Own::Nothing => Ok(false),
         }

@@ -225,7 +225,7 @@ const REFUSALS: &[(u8, Edit, &[(&str, &str)])] = &[
     (
         78,
         |d, _| set(d, "/output/0/filename", json!(format!("sub/{IMAGE}"))),
-        &[("file_missing", "output[0].filename")],
+        &[("bad_path", "output[0].filename")],
     ),
     (
         79,

@@ -93,7 +93,7 @@ fn upload(context: &mut Context<'_>, arguments: &Arguments) -> Result<Value, Fau
     }
     let place = UploadPath::new(context.top_directory, directory, name)?;
     place.claim(user)?;
-    if place.exists()? && offset == 0 && !name.ends_with(".log") {
+    if place.exists(context.settings.released)? && offset == 0 && !name.ends_with(".log") {
         return Err(fault::generic(format!("file already exists: {}", place.path().display())));
     }
     let write = || {
