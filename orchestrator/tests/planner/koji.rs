@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use common::{
     koji::{KojiBuild, KojiBuildState, KojiCapability, KojiTarget},
+    nvr::Nvr,
     work::ManifestFormat,
 };
 use orchestrator::{
@@ -169,6 +170,7 @@ impl Parents {
         let repository = repository(&[("Dockerfile", &dockerfile), ("help.md", " \n")]);
         let mut case = asking(&repository, &self.bridge).with(|request| {
             request.platforms = vec![platform("x86_64"), platform("aarch64")];
+            request.release = Some("3".to_owned());
             request.build_args = [("REGISTRY".to_owned(), host.to_string())].into();
         });
         case.site_yaml.push_str(settings);
@@ -193,9 +195,9 @@ async fn what_koji_is_told_of_parents() {
     let recording = draft.recording.unwrap();
     let (plain, builder, base) = ("$REGISTRY/plain:1", "${REGISTRY}/builder:1", "${REGISTRY}/base:1");
     assert_eq!(recording.parent_images, [plain, builder, builder, base], "in order, as written");
-    let build = |id: u64, nvr: &str| Some((id, nvr.parse().unwrap()));
+    let build = |id: u64, nvr: &str| Some((id, nvr.parse::<Nvr>().unwrap()));
     let builds = [(plain, None), (builder, build(78, "builder-2-9")), (base, build(77, "base-44-1"))];
-    let builds = builds.map(|(name, build)| (name.to_owned(), build)).into();
+    let builds: BTreeMap<_, _> = builds.map(|(name, build)| (name.to_owned(), build)).into();
     assert_eq!(recording.parent_builds, builds);
     let recorded = recording.base.unwrap();
     assert_eq!(recorded.build, build(77, "base-44-1"));
