@@ -117,6 +117,7 @@ replaced_as_a_whole!(
     crate::config::Period,
     crate::config::Size,
     crate::config::ImageArchive,
+    crate::config::ParentCheck,
     crate::config::UnrecordedBuilds,
     crate::config::MailEncryption,
     common::work::ManifestFormat,

@@ -39,8 +39,8 @@ pub use origin::{Origin, Origins, Said};
 pub use secrets::SecretFile;
 pub use sections::{
     Artifacts, Builds, Composes, Ending, Git, ImageArchive, KojiSetting, Labels, LocalWorkers, Mail,
-    MailEncryption, OpenShift, PlatformSetting, Policy, Pool, Publication, RegistrySetting, Repositories,
-    Service, SigningIntent, State, Status, Tls, UnrecordedBuilds, Webhook, Workers,
+    MailEncryption, OpenShift, ParentCheck, PlatformSetting, Policy, Pool, Publication, RegistrySetting,
+    Repositories, Service, SigningIntent, State, Status, Tls, UnrecordedBuilds, Webhook, Workers,
 };
 pub use site::{Settings, Site};
 pub use units::{Period, Size};

@@ -13,8 +13,8 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    Ending, ImageArchive, MailEncryption, Period, PlatformSetting, Pool, RegistrySetting, SigningIntent,
-    Site, Size, UnrecordedBuilds, Webhook, layers::Section as _, legacy, site::Settings,
+    Ending, ImageArchive, MailEncryption, ParentCheck, Period, PlatformSetting, Pool, RegistrySetting,
+    SigningIntent, Site, Size, UnrecordedBuilds, Webhook, layers::Section as _, legacy, site::Settings,
 };
 
 /// A type of a setting, as JSON Schema.
@@ -46,6 +46,7 @@ described! {
     ManifestFormat = {"enum": ["oci", "docker"]},
     FailurePolicy = {"enum": ["finish_others", "stop_others"]},
     ImageArchive = {"enum": ["image", "reference"]},
+    ParentCheck = {"enum": ["warn", "fail"]},
     UnrecordedBuilds = {"enum": ["refuse", "allow"]},
     MailEncryption = {"enum": ["none", "starttls", "tls"]},
 }

@@ -66,10 +66,10 @@ pub use filesystem::{
 pub use inject_parent::{InjectParent, InjectedParent};
 pub use parent_build::{FindParentBuild, ParentBuild, ParentWait, parent_nvr};
 pub use parent_digests::{DigestVerdict, PinnedDigests, RecordedDigests};
-pub use parents::{BaseImage, PinParents, PinnedParents, PinnedPlatform};
+pub use parents::{BaseImage, FromImage, PinParents, PinnedParents, PinnedPlatform, RegistryImage};
 pub use platforms::{SelectPlatforms, SelectedPlatform, Selection};
 pub use rebuild::{NoteRebuild, Rebuild, source_of_rebuild};
-pub use recording::{RecordedBase, RecordedComposes, Recording};
+pub use recording::{BaseIdentity, RecordedBase, RecordedComposes, Recording};
 pub use release::{ChooseRelease, ReleaseChoice, ReleaseLabels, ReleaseSource};
 pub use repository::{ReadRepository, RepositoryFacts};
 pub use reservation::{RESERVATION_TOKEN, RESERVING, ReserveBuild, Reserved};

@@ -1,8 +1,10 @@
-//! Step: which Koji build the parent image is.
+//! Step: which Koji build a parent image is.
 //!
 //! The labels of the parent name it. A parent that was built a moment ago may
 //! not be in Koji yet, so a build waits for it; a dry run asks once. Only a
 //! complete build counts: one that failed is no parent, however long one waits.
+//! One that never comes may be of another Koji: the site says whether that is a
+//! failure.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -21,6 +23,7 @@ use super::{
     target::{askable, koji_policy},
 };
 use crate::{
+    config::ParentCheck,
     outside::{Koji, KojiBuild, KojiBuildState},
     services::PlanServices,
 };
@@ -42,21 +45,24 @@ pub struct ParentWait {
     pub limit: Duration,
 }
 
-impl Default for ParentWait {
-    /// Every 10 s, for 10 min.
-    fn default() -> Self {
-        Self { interval: Duration::from_secs(10), limit: Duration::from_secs(600) }
+impl ParentWait {
+    /// Every 10 s, for so long.
+    pub fn at_most(limit: Duration) -> Self {
+        Self { interval: Duration::from_secs(10), limit }
     }
 }
 
-/// Finds the parent's build, and waits for it. `None` where Koji may not be
-/// asked, or a dry run would have to wait.
+/// Finds a parent's build, and waits for it. `None` where Koji may not be asked,
+/// where a dry run would have to wait, and for one that never came where the site
+/// takes that.
 #[derive(Serialize)]
 pub struct FindParentBuild<'a> {
     /// The build, from [`parent_nvr`].
     pub nvr: &'a Nvr,
     /// Whether the digests that Koji recorded are wanted.
     pub digests: bool,
+    /// What comes of a build that never comes.
+    pub missing: ParentCheck,
     /// How it is waited for.
     #[serde(skip)]
     pub wait: ParentWait,
@@ -126,7 +132,12 @@ impl FindParentBuild<'_> {
             }
             let now = Instant::now();
             if now >= deadline {
-                return Err(missing(self.nvr, state, self.wait.limit));
+                let failure = missing(self.nvr, state, self.wait.limit);
+                if self.missing == ParentCheck::Fail {
+                    return Err(failure);
+                }
+                cx.warn(&failure.code, &failure.message).await?;
+                return Ok(None);
             }
             let line = format!("waiting for the parent's Koji build {}: it is {state}", self.nvr);
             cx.services.say(cx.name, &line).await;
@@ -177,7 +188,7 @@ mod tests {
     }
 
     fn step(nvr: &Nvr) -> FindParentBuild<'_> {
-        FindParentBuild { nvr, digests: false, wait: QUICK }
+        FindParentBuild { nvr, digests: false, missing: ParentCheck::Fail, wait: QUICK }
     }
 
     #[test]
@@ -220,6 +231,26 @@ mod tests {
         assert_eq!(failure.code, "koji.parent_build_missing");
         assert!(failure.message.contains("base-image-1.0-99"));
         assert!(planning.bridge.count("FindBuild") > 2);
+    }
+
+    #[tokio::test]
+    async fn where_the_site_takes_it_a_build_that_never_comes_is_a_warning() {
+        let (planning, nvr) = (Planning::start().await, nvr());
+        let tolerant = || FindParentBuild { missing: ParentCheck::Warn, ..step(&nvr) };
+        assert_eq!(planning.run(tolerant()).await.unwrap(), None);
+        assert_eq!(planning.warnings(), ["koji.parent_build_missing"]);
+        // One that is there and will never be a build is none of another Koji.
+        let failed = Planning::start().await;
+        failed.bridge.add_build(build(KojiBuildState::Failed));
+        let failure = failed.run(tolerant()).await.unwrap_err();
+        assert_eq!(failure.code, "koji.parent_build_unusable");
+        assert!(failure.message.contains("base-image-1.0-99 is failed"), "{}", failure.message);
+        // Without a wait it is asked for once.
+        let wait = ParentWait { limit: Duration::ZERO, ..QUICK };
+        let again = planning.again();
+        let before = again.bridge.count("FindBuild");
+        assert_eq!(again.run(FindParentBuild { wait, ..tolerant() }).await.unwrap(), None);
+        assert_eq!(again.bridge.count("FindBuild"), before + 1);
     }
 
     #[tokio::test]

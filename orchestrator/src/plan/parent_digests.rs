@@ -14,8 +14,11 @@ use common::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Notice, PinnedParents, SelectedPlatform};
-use crate::outside::{KojiArchive, KojiBuild};
+use super::{RegistryImage, SelectedPlatform};
+use crate::{
+    config::ParentCheck,
+    outside::{KojiArchive, KojiBuild},
+};
 
 /// The digests that Koji recorded for a container build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +29,7 @@ pub struct RecordedDigests {
     pub members: BTreeMap<String, BTreeSet<Digest>>,
 }
 
-/// The digests that a build is pinned to.
+/// The digests of one parent that a build is pinned to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinnedDigests {
     /// That of the index, if it is known.
@@ -36,15 +39,16 @@ pub struct PinnedDigests {
 }
 
 impl PinnedDigests {
-    /// The images that the final stage stands on, platform by platform. Pins name
-    /// members, so that of the index is not known.
-    pub fn of(parents: &PinnedParents, platforms: &[SelectedPlatform]) -> Self {
-        let bases = parents.platforms.iter().map(|platform| platform.base.as_ref());
-        let members = platforms.iter().zip(bases).filter_map(|(selected, base)| {
-            let digest = base?.reference.digest.clone()?;
-            Some((selected.architecture.architecture.clone(), digest))
-        });
-        Self { index: None, members: members.collect() }
+    /// Those of one parent as each platform has it. Where platforms have got members
+    /// of several indexes, none of these is known.
+    pub fn of<'a>(images: impl IntoIterator<Item = (&'a SelectedPlatform, &'a RegistryImage)>) -> Self {
+        let (mut indexes, mut members) = (BTreeSet::new(), BTreeMap::new());
+        for (selected, image) in images {
+            indexes.insert(image.index.clone());
+            members.insert(selected.architecture.architecture.clone(), image.manifest.clone());
+        }
+        let index = indexes.pop_first().flatten().filter(|_| indexes.is_empty());
+        Self { index, members }
     }
 }
 
@@ -81,14 +85,6 @@ impl RecordedDigests {
         Self { index: build.extra.pointer("/image/index/digests").map(digests).unwrap_or_default(), members }
     }
 
-    /// What somebody should know about the parent that a build is pinned to and
-    /// the one that was recorded: nothing, if they are the same.
-    pub fn notice(&self, parent: &Nvr, pinned: &PinnedDigests) -> Option<Notice> {
-        // Without `enforce` no verdict is a failure.
-        let (code, text) = self.compare(pinned).judge(parent, false).ok().flatten()?;
-        Some(Notice::new(code, text))
-    }
-
     /// Compares with what a build is pinned to.
     pub fn compare(&self, pinned: &PinnedDigests) -> DigestVerdict {
         if pinned.index.as_ref().is_some_and(|index| self.index.contains(index)) {
@@ -118,29 +114,37 @@ fn digests(object: &Value) -> BTreeSet<Digest> {
 }
 
 impl DigestVerdict {
-    /// What the verdict means for a build: nothing (`Ok(None)`), a warning with
-    /// its code, or, where the site enforces it, a failure with the same code.
+    /// What the verdict on a parent, as FROM names it, means for a build: nothing
+    /// (`Ok(None)`), a warning with its code, or, where the site wants that, a
+    /// failure with the same code.
     ///
     /// # Errors
-    /// The images differ, or cannot be compared, and `enforce` is set.
-    pub fn judge(&self, parent: &Nvr, enforce: bool) -> Result<Option<(&'static str, String)>, Failure> {
+    /// The images differ, or cannot be compared, and the check is to fail.
+    pub fn judge(
+        &self,
+        written: &str,
+        parent: &Nvr,
+        check: ParentCheck,
+    ) -> Result<Option<(&'static str, String)>, Failure> {
         let (code, message) = match self {
             Self::SameIndex | Self::SameMembers => return Ok(None),
             Self::NotRecorded => {
-                let text = format!("Koji has recorded no digests of {parent} to compare the parent with");
+                let text = format!("Koji has recorded no digests of {parent} to compare FROM {written} with");
                 ("parent.digest_not_recorded", text)
             }
             Self::Differs { architectures } => {
                 let text = format!(
-                    "the registry's parent is not the image that Koji recorded as {parent} ({})",
+                    "FROM {written}: the registry's image is not the one that Koji recorded as {parent} ({})",
                     architectures.join(", ")
                 );
                 ("parent.digest_mismatch", text)
             }
         };
-        if enforce {
-            return Err(Failure::new(FailureClass::Parent, code, message)
-                .with_advice("build the parent again, or build on an image that Koji has recorded"));
+        if check == ParentCheck::Fail {
+            return Err(Failure::new(FailureClass::Parent, code, message).with_advice(
+                "build the parent again, or build on an image that Koji has recorded; koji.parent_digest: warn \
+                 lets it pass",
+            ));
         }
         Ok(Some((code, message)))
     }
@@ -208,24 +212,25 @@ mod tests {
 
     #[test]
     fn the_members_that_are_built_upon_are_compared() {
-        let base = |text: &str| crate::plan::BaseImage {
-            reference: format!("r.example.org/base@{}", digest(text)).parse().unwrap(),
-            labels: BTreeMap::new(),
-            env: BTreeMap::new(),
-            user: String::new(),
+        let image = |manifest: &str, index: Option<&str>| RegistryImage {
+            id: digest("config"),
+            manifest: digest(manifest),
+            index: index.map(digest),
+            build: None,
         };
-        let platform = |base| crate::plan::PinnedPlatform { parents: Vec::new(), base };
-        let parents = PinnedParents { platforms: vec![platform(Some(base("a"))), platform(None)] };
         let platforms = [("x86_64", "amd64"), ("aarch64", "arm64")].map(|(platform, architecture)| {
             let architecture = common::platform::Architecture::plain(architecture);
             SelectedPlatform { platform: platform.parse().unwrap(), architecture }
         });
-        let found = PinnedDigests::of(&parents, &platforms);
-        assert_eq!(found, pinned(None, &[("amd64", "a")]));
-        let nvr = "base-1.0-1".parse().unwrap();
-        assert_eq!(recorded(&[], &[("amd64", "a")]).notice(&nvr, &found), None);
-        let notice = recorded(&[], &[("amd64", "b")]).notice(&nvr, &found).unwrap();
-        assert_eq!(notice.code, "parent.digest_mismatch");
+        let both = &[("amd64", "a"), ("arm64", "b")][..];
+        for (id, images, expected) in [
+            ("one index", [image("a", Some("i")), image("b", Some("i"))], pinned(Some("i"), both)),
+            ("single manifests", [image("a", None), image("b", None)], pinned(None, both)),
+            ("two indexes", [image("a", Some("i")), image("b", Some("j"))], pinned(None, both)),
+            ("one and none", [image("a", None), image("b", Some("j"))], pinned(None, both)),
+        ] {
+            assert_eq!(PinnedDigests::of(platforms.iter().zip(&images)), expected, "{id}");
+        }
     }
 
     #[test]
@@ -238,9 +243,9 @@ mod tests {
             (DigestVerdict::NotRecorded, Some("parent.digest_not_recorded")),
             (differs, Some("parent.digest_mismatch")),
         ] {
-            let warned = verdict.judge(&nvr, false).unwrap();
+            let warned = verdict.judge("base:1", &nvr, ParentCheck::Warn).unwrap();
             assert_eq!(warned.map(|(code, _)| code), code, "{verdict:?}");
-            let failed = verdict.judge(&nvr, true).err().map(|failure| failure.code);
+            let failed = verdict.judge("base:1", &nvr, ParentCheck::Fail).err().map(|failure| failure.code);
             assert_eq!(failed.as_deref(), code, "{verdict:?}");
         }
     }

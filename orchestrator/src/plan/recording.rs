@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::{nvr::Nvr, work::ArchiveContent};
+use common::{image::Digest, nvr::Nvr, platform::Platform, work::ArchiveContent};
 use serde::{Deserialize, Serialize};
 
 use super::Reserved;
@@ -34,9 +34,12 @@ pub struct Recording {
     pub isolated: bool,
     /// Name of the help file, if there is one.
     pub help: Option<String>,
-    /// Parents as FROM instructions name them, in order.
+    /// All images that FROM instructions name, as they are written and in order.
     pub parent_images: Vec<String>,
-    /// The base image as FROM names it, and its build where Koji has one.
+    /// Number and name of the build of each of them, by the same text; `None` where
+    /// Koji has none. Without file systems that Koji makes.
+    pub parent_builds: BTreeMap<String, Option<(u64, Nvr)>>,
+    /// The image that the final stage stands on; `None` for `scratch`.
     pub base: Option<RecordedBase>,
     /// Addresses of repository files.
     pub repository_urls: Vec<String>,
@@ -49,10 +52,21 @@ pub struct Recording {
 /// The base image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedBase {
-    /// As FROM names it.
-    pub written_as: String,
-    /// Number and name of its build.
+    /// Number and name of its build, where Koji has one.
     pub build: Option<(u64, Nvr)>,
+    /// Which image it is on each platform.
+    pub images: BTreeMap<Platform, BaseIdentity>,
+}
+
+/// How it is known which image a base image is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BaseIdentity {
+    /// By its registry: the image id, which is the digest of the configuration.
+    Id(Digest),
+    /// By the worker, whose engine alone has it: under this name among the parents
+    /// it says which image that was.
+    Local(String),
 }
 
 /// Composes that packages came from.
@@ -64,16 +78,4 @@ pub struct RecordedComposes {
     pub signing_intent: String,
     /// Whether it is another one than was configured.
     pub overridden: bool,
-}
-
-impl Recording {
-    /// The build of each parent, by its name in the Dockerfile. Only the base
-    /// image is looked for in Koji.
-    pub fn parent_builds(&self) -> BTreeMap<String, Option<(u64, Nvr)>> {
-        let build = |name: &String| {
-            let base = self.base.as_ref().filter(|base| base.written_as == *name);
-            base.and_then(|base| base.build.clone())
-        };
-        self.parent_images.iter().map(|name| (name.clone(), build(name))).collect()
-    }
 }

@@ -17,6 +17,7 @@ use common::{
 };
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::packages::inventory;
 use self::table::Table;
 use super::{BuiltMember, image_config::ImageConfig};
 use crate::services::BuildServices;

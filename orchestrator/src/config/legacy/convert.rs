@@ -9,7 +9,7 @@ use std::{
 use common::{platform::Platform, yaml::Places};
 
 use crate::config::{
-    ConfigError, PlatformSetting, Pool, Problem, RegistrySetting, Retired,
+    ConfigError, ParentCheck, PlatformSetting, Pool, Problem, RegistrySetting, Retired,
     legacy::{
         form::{Cluster, Descriptor, Koji, Odcs, OpenShift, Registry, Smtp, SourceRegistry, Version1},
         registry::Address,
@@ -51,6 +51,8 @@ impl<'a> Conversion<'a> {
         self.patch.publication.get_or_insert_default().packages_may_differ =
             form.package_comparison_exceptions;
         self.comes_from("publication.packages_may_differ", "package_comparison_exceptions");
+
+        self.parents(form.skip_koji_check_for_base_image, form.fail_on_digest_mismatch);
 
         let labels = self.patch.labels.get_or_insert_default();
         for name in form.image_labels.iter().flat_map(BTreeMap::keys) {
@@ -148,6 +150,19 @@ impl<'a> Conversion<'a> {
         koji.reserve = form.reserve_build;
         if form.reserve_build.is_some() {
             self.comes_from("koji.reserve", "koji.reserve_build");
+        }
+    }
+
+    /// What comes of parents that Koji does not vouch for.
+    fn parents(&mut self, skip_missing: Option<bool>, fail_on_mismatch: Option<bool>) {
+        let check = |fails| if fails { ParentCheck::Fail } else { ParentCheck::Warn };
+        if let Some(skip) = skip_missing {
+            self.patch.koji.get_or_insert_default().missing_parent = Some(check(!skip));
+            self.comes_from("koji.missing_parent", "skip_koji_check_for_base_image");
+        }
+        if let Some(fails) = fail_on_mismatch {
+            self.patch.koji.get_or_insert_default().parent_digest = Some(check(fails));
+            self.comes_from("koji.parent_digest", "fail_on_digest_mismatch");
         }
     }
 

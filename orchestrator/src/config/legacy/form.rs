@@ -104,6 +104,12 @@ top_level! {
     sources_command: String as "String",
     /// Now `publication.packages_may_differ`.
     package_comparison_exceptions: Vec<String> as "Vec<String>",
+    /// Known to later versions of OSBS. Now `koji.missing_parent`.
+    skip_koji_check_for_base_image: bool as "bool",
+    /// Known to later versions of OSBS. Now `koji.parent_digest`.
+    fail_on_digest_mismatch: bool as "bool",
+    /// Known to later versions of OSBS. Retired: members of an index are always compared.
+    deep_manifest_list_inspection: Unread as "serde_json::Value",
     /// Retired: settings name the files of secrets.
     required_secrets: Unread as "serde_json::Value",
     /// Retired: workers dial the orchestrator.

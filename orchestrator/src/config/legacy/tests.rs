@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::config::{ConfigErrors, Origin};
+use crate::config::{ConfigErrors, Origin, ParentCheck};
 
 const SITE: &str = include_str!("testdata/site-2018.yaml");
 
@@ -195,6 +195,22 @@ fn values_become_our_own_settings() {
     assert_eq!(koji.koji.root_url(), Some("https://koji.example.com/root"), "CFG-16");
     assert_eq!(koji.koji.bridge().unwrap().to_string(), "unix:/run/reactor/koji-bridge.sock");
     assert_eq!(Site::default().koji.bridge(), None);
+
+    for (case, text, missing, digest) in [
+        ("KPR legacy default", "", ParentCheck::Warn, ParentCheck::Fail),
+        ("KPR legacy skip", "skip_koji_check_for_base_image: true\n", ParentCheck::Warn, ParentCheck::Fail),
+        (
+            "KPR legacy",
+            "skip_koji_check_for_base_image: false\nfail_on_digest_mismatch: false\n\
+             deep_manifest_list_inspection: false\n",
+            ParentCheck::Fail,
+            ParentCheck::Warn,
+        ),
+    ] {
+        let site = load(&format!("{KOJI}  auth: {{}}\n{text}")).unwrap();
+        assert_eq!((site.koji.missing_parent, site.koji.parent_digest), (missing, digest), "{case}");
+        assert_eq!(site.retired().len(), usize::from(text.contains("deep")), "{case}");
+    }
 
     let text = "version: 1\nregistries:\n- {url: 'https://old.example.com/v1'}\n\
                 - {url: 'https://container-registry.example.com/v2', auth: {cfg_path: /s}}\n";

@@ -48,6 +48,12 @@ section! {
         image_archive: ImageArchive = ImageArchive::Image,
         /// Longest wait for the task in Koji that tags a build.
         tag_deadline: Period = Period::from_secs(3600),
+        /// What comes of a parent image that is no build of this Koji: warn or fail.
+        missing_parent: ParentCheck = ParentCheck::Warn,
+        /// What comes of a parent image that differs from the one that Koji recorded: warn or fail. An index in another order, with the same images, does not differ.
+        parent_digest: ParentCheck = ParentCheck::Fail,
+        /// Longest wait for a parent image's build to be complete in Koji; 0s does not wait.
+        parent_deadline: Period = Period::from_secs(180),
     }
     sections {}
 }
@@ -142,6 +148,16 @@ pub enum ImageArchive {
     Image,
     /// A note that says where the image is published.
     Reference,
+}
+
+/// What comes of a parent image that Koji does not vouch for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParentCheck {
+    /// It is said.
+    Warn,
+    /// The build fails.
+    Fail,
 }
 
 /// Which keys packages may be signed with.

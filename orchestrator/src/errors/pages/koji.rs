@@ -72,8 +72,16 @@ pub(super) const PAGES: &[Page] = &[
         "koji.parent_build_missing",
         "parent",
         "The parent's Koji build is not there, or not done in time.",
-        "The parent's labels say of which build it is.",
+        "The parent's labels say of which build it is; koji.parent_deadline bounds the wait. A warning where koji.missing_parent is warn: the parent may be of another Koji.",
         "See what became of that build, or build on an image that Koji knows.",
+        "",
+    ),
+    page(
+        "koji.parent_unnamed",
+        "parent",
+        "The labels of a parent name no Koji build.",
+        "It was built elsewhere, or without the labels of component, version and release. A notice where koji.missing_parent is warn.",
+        "Build on an image that Koji has recorded.",
         "",
     ),
     page(

@@ -61,14 +61,6 @@ pub(super) const PAGES: &[Page] = &[
         "",
     ),
     page(
-        "koji.unreadable_packages",
-        "infrastructure",
-        "The list of an image's packages cannot be read.",
-        "The worker that sent it is of another release.",
-        "Use workers of the orchestrator's release.",
-        "",
-    ),
-    page(
         "koji.document_too_large",
         "source",
         "What Koji is to record is too large.",

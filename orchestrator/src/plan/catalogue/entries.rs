@@ -176,8 +176,13 @@ pub const CATALOGUE: &[Entry] = &[
         name: "find_parent_build",
         former: Some(Orchestrator("koji_parent")),
         stage: Stage::Prepare,
-        does: "finds the parent image's build in Koji, and waits for it",
-        reads: &["repository.dockerfile"],
+        does: "finds the builds of the parent images in Koji, waits for them, and compares the images",
+        reads: &[
+            "site.koji.missing_parent",
+            "site.koji.parent_deadline",
+            "site.koji.parent_digest",
+            "repository.dockerfile",
+        ],
         applies: answers::parent_build,
     },
     Entry {

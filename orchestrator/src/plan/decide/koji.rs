@@ -1,19 +1,28 @@
 //! The reservation of the build, and what Koji will be told of it.
 
+use std::collections::BTreeMap;
+
 use common::{
     failure::{Failure, FailureClass},
     flow::Flow,
+    nvr::Nvr,
     request::BuildMode,
     work::ArchiveContent,
 };
 
-use super::{Problems, applies, contents::Contents, parents::Parents, source::Read};
+use super::{
+    Problems, applies,
+    contents::Contents,
+    parents::{ParentBuilds, Parents},
+    source::Read,
+};
 use crate::{
     config::ImageArchive,
     outside::{KojiReach, KojiTarget},
     plan::{
-        Draft, Facts, Notice, ParentBuild, RecordedBase, Recording, ReleaseChoice, ReleaseLabels,
-        ReserveBuild, Reserved, StartFilesystem,
+        BaseIdentity, Draft, Facts, FromImage, Notice, ParentBuild, PinnedPlatform, RecordedBase, Recording,
+        ReleaseChoice, ReleaseLabels, ReserveBuild, Reserved, SelectedPlatform, StartFilesystem,
+        is_koji_filesystem,
     },
     repository::shown_address,
     services::PlanServices,
@@ -58,8 +67,9 @@ pub(super) struct Known<'a> {
     pub(super) facts: &'a Facts<'a>,
     pub(super) read: Option<&'a Read>,
     pub(super) target: Option<&'a KojiTarget>,
+    pub(super) platforms: &'a [SelectedPlatform],
     pub(super) parents: &'a Parents,
-    pub(super) parent_build: Option<&'a ParentBuild>,
+    pub(super) parent_builds: &'a ParentBuilds,
     pub(super) contents: &'a Contents,
     pub(super) reserved: Option<Reserved>,
 }
@@ -72,7 +82,7 @@ pub(super) async fn recording(
     found: &mut Problems,
     draft: &Draft,
 ) -> Result<Option<Recording>, Failure> {
-    let Known { facts, read, target, parents, parent_build, contents, reserved } = known;
+    let Known { facts, read, target, platforms, parents, parent_builds, contents, reserved } = known;
     if !applies("record_build", facts)? {
         return Ok(None);
     }
@@ -84,17 +94,19 @@ pub(super) async fn recording(
     }
     let filesystem = flow.recorded::<StartFilesystem<'_>>().await?.flatten();
     let request = facts.request;
-    let images = draft.platforms.first().map(|platform| &platform.parents[..]).unwrap_or_default();
-    let base =
-        parents.pinned.platforms.first().and_then(|platform| platform.base.as_ref()).and_then(|base| {
-            let reference = base.reference.to_string();
-            let parent = images.iter().find(|parent| parent.pinned.as_deref() == Some(&reference))?;
-            let build = parent_build.map(|build| (build.id, build.nvr.clone()));
-            Some(RecordedBase { written_as: parent.written_as.clone(), build })
-        });
-    let fetched = draft.repositories.iter().map(|file| file.from.clone());
-    let mut repository_urls: Vec<String> = fetched.filter(|from| from.contains("://")).collect();
-    repository_urls.dedup();
+    // FROM instructions have the same text on all platforms.
+    let images = parents.pinned.platforms.first().map(|platform| &platform.from[..]).unwrap_or_default();
+    let numbered = |build: &ParentBuild| (build.id, build.nvr.clone());
+    let build_of = |image: &FromImage| (image.written.clone(), parent_builds.of(image).map(numbered));
+    let mut repository_urls: Vec<String> = Vec::new();
+    for from in draft.repositories.iter().map(|file| &file.from).filter(|from| from.contains("://")) {
+        // Each platform has the files that all have, so equal ones need not be neighbours.
+        if !repository_urls.contains(from) {
+            repository_urls.push(from.clone());
+        }
+    }
+    // A blank file makes no page.
+    let blank = draft.notices.iter().any(|notice| notice.code == "help.empty");
     Ok(Some(Recording {
         nvr,
         reserved,
@@ -110,16 +122,38 @@ pub(super) async fn recording(
         },
         autorebuild: request.rebuild && request.mode == BuildMode::Normal,
         isolated: matches!(request.mode, BuildMode::Isolated { .. }),
-        help: read.facts.has_help.clone(),
-        parent_images: images.iter().map(|parent| parent.written_as.clone()).collect(),
-        base,
+        help: read.facts.has_help.clone().filter(|_| !blank),
+        parent_images: images.iter().map(|image| image.written.clone()).collect(),
+        parent_builds: images.iter().filter(|image| !is_koji_filesystem(&image.name)).map(build_of).collect(),
+        base: base(platforms, parents, parent_builds.base(parents).map(numbered)),
         repository_urls,
         composes: contents.composes.clone(),
         user_data: request.user_data.clone(),
     }))
 }
 
-fn reserved_another(reserved: &common::nvr::Nvr, nvr: &common::nvr::Nvr) -> Failure {
+/// The image that the final stage stands on; `None` for `scratch`, and for a file
+/// system that Koji makes, which is put into one.
+fn base(
+    platforms: &[SelectedPlatform],
+    parents: &Parents,
+    build: Option<(u64, Nvr)>,
+) -> Option<RecordedBase> {
+    let of_platform = |(selected, pinned): (&SelectedPlatform, &PinnedPlatform)| {
+        let is_base = |image: &&FromImage| image.is_base && !is_koji_filesystem(&image.name);
+        let base = pinned.from.iter().find(is_base)?;
+        let identity = match &base.image {
+            Some(image) => BaseIdentity::Id(image.id.clone()),
+            None => BaseIdentity::Local(base.name.clone()),
+        };
+        Some((selected.platform.clone(), identity))
+    };
+    let images: BTreeMap<_, _> =
+        platforms.iter().zip(&parents.pinned.platforms).filter_map(of_platform).collect();
+    (!images.is_empty()).then_some(RecordedBase { build, images })
+}
+
+fn reserved_another(reserved: &Nvr, nvr: &Nvr) -> Failure {
     let message = format!("{reserved} was reserved in Koji, but the build turns out to be {nvr}");
     Failure::new(FailureClass::Internal, "koji.reserved_another", message)
         .with_advice("report it with the build's id; koji.reserve: false works around it")

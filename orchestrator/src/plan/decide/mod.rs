@@ -181,14 +181,14 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     };
 
     let may_change = found.is_empty() && uncertain.is_empty() && images.scope_fits(&labels);
-    let parent_build =
-        parents::find_build(flow, &facts, &parents, platforms, may_change, &mut found, &mut draft).await?;
+    let parent_builds =
+        parents::find_builds(flow, &facts, &parents, platforms, may_change, &mut found, &mut draft).await?;
     let around = contents::Around {
         facts: &facts,
         read: read.as_ref(),
         platforms,
         target: target.as_ref(),
-        parent: parent_build.as_ref(),
+        parent: parent_builds.base(&parents),
         may_change,
     };
     let contents = contents::gather(flow, around, &mut found, &mut draft).await?;
@@ -219,8 +219,9 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
         facts: &facts,
         read: read.as_ref(),
         target: target.as_ref(),
+        platforms,
         parents: &parents,
-        parent_build: parent_build.as_ref(),
+        parent_builds: &parent_builds,
         contents: &contents,
         reserved,
     };

@@ -20,7 +20,8 @@ use std::{
 use common::{
     failure::Failure,
     flow::{Context, Policy, Stage, Step},
-    image::ImageReference,
+    image::{Digest, ImageReference},
+    nvr::Nvr,
     platform::Platform,
     work::Parent,
 };
@@ -29,7 +30,7 @@ use registry_client::resolve::ResolvedImage;
 use serde::{Deserialize, Serialize};
 
 use self::look_up::{LACKS_PLATFORM, look_up};
-use super::platforms::SelectedPlatform;
+use super::{parent_build::parent_nvr, platforms::SelectedPlatform};
 use crate::{
     repository::dockerfile::{Arguments, Dockerfile, DockerfileError, ParentKind, ParentUse},
     services::PlanServices,
@@ -71,6 +72,36 @@ pub struct PinnedPlatform {
     /// The image on which the final stage stands; `None` for `scratch`, and where
     /// no registry was asked or had it.
     pub base: Option<BaseImage>,
+    /// The images that FROM instructions name, in their order and as often as they
+    /// are named.
+    pub from: Vec<FromImage>,
+}
+
+/// An image that a FROM instruction names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FromImage {
+    /// As it is written. Example: `${REGISTRY}/base:1`.
+    pub written: String,
+    /// With variables resolved: its name among the parents.
+    pub name: String,
+    /// Whether the final stage stands on it.
+    pub is_base: bool,
+    /// What its registry has. `None` for one that only the worker's engine has, for
+    /// a file system that Koji makes, and where nobody was asked.
+    pub image: Option<RegistryImage>,
+}
+
+/// An image as its registry has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryImage {
+    /// Image id: the digest of the configuration.
+    pub id: Digest,
+    /// Digest of the manifest.
+    pub manifest: Digest,
+    /// Digest of the index that it was found in, if it was one.
+    pub index: Option<Digest>,
+    /// The Koji build that its labels name.
+    pub build: Option<Nvr>,
 }
 
 /// What the final stage inherits.
@@ -118,6 +149,8 @@ struct Pin {
     image: Option<ImageReference>,
     /// What it brings along, where the final stage stands on it.
     base: Option<BaseImage>,
+    /// What its registry has.
+    found: Option<RegistryImage>,
 }
 
 type Pins = BTreeMap<(ImageReference, Platform), Pin>;
@@ -157,6 +190,10 @@ impl Step<PlanServices> for PinParents<'_> {
 #[derive(Debug)]
 struct Uses {
     parents: Vec<ParentUse>,
+    /// Those of FROM instructions, file systems that Koji makes among them.
+    from: Vec<ParentUse>,
+    /// The stage whose FROM the final stage stands on.
+    lowest: Option<ParentKind>,
     /// The image under the final stage.
     base: Option<ImageReference>,
 }
@@ -165,9 +202,13 @@ impl PinParents<'_> {
     fn uses(&self, dockerfile: &Dockerfile, selected: &SelectedPlatform) -> Result<Uses, DockerfileError> {
         let arguments = Arguments::new(self.build_args).for_platform(&selected.architecture);
         let mut parents = dockerfile.parents(&arguments)?;
+        let is_from = |parent: &&ParentUse| matches!(parent.kind, ParentKind::From { .. });
+        let from = parents.iter().filter(is_from).cloned().collect();
         parents.retain(|parent| !is_image_build(parent));
-        let base = dockerfile.base(&arguments)?.filter(|base| !is_image_build(base));
-        Ok(Uses { parents, base: base.map(|base| base.expanded) })
+        let base = dockerfile.base(&arguments)?;
+        let lowest = base.as_ref().map(|base| base.kind);
+        let base = base.filter(|base| !is_image_build(base)).map(|base| base.expanded);
+        Ok(Uses { parents, from, lowest, base })
     }
 
     /// Looks everything up, and tells of all that failed.
@@ -210,8 +251,9 @@ impl PinParents<'_> {
             let reference = found.reference.by_digest(image.manifest.digest.clone());
             services.say(cx.name, &format!("{}: {} is {reference}", selected.platform, wanted.written)).await;
             let is_base = wanted.bases.contains(&selected.platform);
+            let found = Some(RegistryImage::of(&image));
             let base = is_base.then(|| BaseImage::new(reference.clone(), image));
-            pins.insert(key(selected), Pin { image: Some(reference), base });
+            pins.insert(key(selected), Pin { image: Some(reference), base, found });
         }
         Ok(pins)
     }
@@ -225,6 +267,17 @@ impl BaseImage {
         };
         let env = image.env.into_iter().map(variable).collect();
         Self { reference, labels: image.labels, env, user: image.user }
+    }
+}
+
+impl RegistryImage {
+    fn of(image: &ResolvedImage) -> Self {
+        Self {
+            id: image.config.digest.clone(),
+            manifest: image.manifest.digest.clone(),
+            index: image.index.as_ref().map(|index| index.digest.clone()),
+            build: parent_nvr(&image.labels),
+        }
     }
 }
 
@@ -262,7 +315,8 @@ fn wanted<'a>(
     all
 }
 
-/// What is recorded: for each platform its parents, each once, and its base.
+/// What is recorded: for each platform its parents, each once, its base, and what
+/// FROM instructions name.
 fn result(platforms: &[SelectedPlatform], uses: &[Uses], pins: &Pins) -> PinnedParents {
     let of_platform = |(selected, uses): (&SelectedPlatform, &Uses)| {
         let pin = |reference: &ImageReference| pins.get(&(reference.clone(), selected.platform.clone()));
@@ -272,7 +326,14 @@ fn result(platforms: &[SelectedPlatform], uses: &[Uses], pins: &Pins) -> PinnedP
             let pinned = pin(reference).and_then(|pin| pin.image.as_ref()).map(ToString::to_string);
             Parent { written_as, pinned }
         };
+        let from = |parent: &ParentUse| FromImage {
+            written: parent.written.clone(),
+            name: parent.expanded.to_string(),
+            is_base: uses.lowest.as_ref() == Some(&parent.kind),
+            image: pin(&parent.expanded).and_then(|pin| pin.found.clone()),
+        };
         PinnedPlatform {
+            from: uses.from.iter().map(from).collect(),
             parents: references.into_iter().map(parent).collect(),
             base: uses.base.as_ref().and_then(pin).and_then(|pin| pin.base.clone()),
         }

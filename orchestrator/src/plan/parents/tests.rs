@@ -278,6 +278,28 @@ async fn the_base_is_what_the_final_stage_stands_on() {
 }
 
 #[tokio::test]
+async fn from_instructions_are_kept_as_they_are_written() {
+    let world = World::new(TWO, Reach::Everything).await;
+    let digests = world.put("base", "1", &["amd64", "ppc64le"]);
+    world.put("tool", "latest", &["amd64", "ppc64le"]);
+    let dockerfile = "ARG BASE=base:1\nFROM tool AS a\nFROM koji/image-build AS f\nFROM ${BASE} AS b\n\
+        FROM scratch\nFROM tool\nCOPY --from=base:1 / /\nFROM b\n";
+    let pinned = world.pin(dockerfile, None).await.unwrap();
+    for (platform, manifest) in pinned.platforms.iter().zip(&digests) {
+        let from: Vec<_> = platform.from.iter().map(|from| (from.written.as_str(), from.is_base)).collect();
+        let expected = [("tool", false), ("koji/image-build", false), ("${BASE}", true), ("tool", false)];
+        assert_eq!(from, expected);
+        assert_eq!(platform.from[1].image, None, "Koji makes it");
+        let base = platform.from[2].image.as_ref().unwrap();
+        assert_eq!((platform.from[2].name.as_str(), &base.manifest), ("base:1", manifest));
+        assert!(base.index.is_some() && base.id != base.manifest);
+        assert_eq!(base.build, None, "it has no component");
+    }
+    let id = |position: usize| pinned.platforms[position].from[2].image.clone().unwrap();
+    assert!(id(0).id != id(1).id && id(0).index == id(1).index);
+}
+
+#[tokio::test]
 async fn an_offline_plan_pins_nothing_and_says_so() {
     let world = World::new(TWO, Reach::Nothing).await;
     let pinned = world.pin("FROM base:1\nCOPY --from=tool / /\n", Some(("base:1", "new:2"))).await.unwrap();
@@ -295,8 +317,10 @@ async fn an_offline_plan_pins_nothing_and_says_so() {
 async fn a_local_parent_has_no_pin_and_no_base() {
     let world = World::new(ONE, Reach::Everything).await;
     let pinned = world.pin_or_local("FROM only-here\n", None, true).await.unwrap();
-    let expected = vec![Parent { written_as: "only-here".to_owned(), pinned: None }];
-    assert_eq!(pinned.platforms, [PinnedPlatform { parents: expected, base: None }]);
+    let parents = vec![Parent { written_as: "only-here".to_owned(), pinned: None }];
+    let name = || "only-here".to_owned();
+    let from = vec![FromImage { written: name(), name: name(), is_base: true, image: None }];
+    assert_eq!(pinned.platforms, [PinnedPlatform { parents, base: None, from }]);
 }
 
 /// The registry, the repository below it and the tag or digest of a name. Names

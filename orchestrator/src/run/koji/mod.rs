@@ -5,7 +5,6 @@
 //! the build, and no tag points to them yet: an import cannot be taken back, so
 //! everything that can still fail for reasons of the image comes before it.
 
-mod inventory;
 mod logs;
 mod metadata;
 mod people;

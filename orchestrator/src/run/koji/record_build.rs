@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    PreparedUpload, inventory, koji,
+    PreparedUpload, koji,
     logs::{self, LogFile},
     metadata::{MemberFacts, MetadataFacts, UploadedLog, compose},
     patiently,
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     outside::{Import, Koji, KojiTaskState, ReservationRequest},
     plan::{Plan, RESERVATION_TOKEN, Recording},
-    run::{BuiltMember, members},
+    run::{BuiltMember, compare_members::inventory, members},
     services::{BuildServices, disk_failure},
 };
 
@@ -207,7 +207,8 @@ impl RecordBuild<'_> {
                 Failure::from_error(FailureClass::Infrastructure, "member.contradiction", &error)
                     .on_platform(&member.platform)
             })?;
-            members.push(MemberFacts { member, inventory: inventory::of(member, &staging).await?, config });
+            let inventory = inventory(member, &staging).await?.unwrap_or_default();
+            members.push(MemberFacts { member, inventory, config });
         }
         let logs = self.upload_logs(cx, koji, ticket).await?;
         let stamp = &services.stamp;
@@ -261,7 +262,11 @@ impl RecordBuild<'_> {
 }
 
 fn as_uploaded(file: KojiFile, log: &LogFile) -> UploadedLog {
-    UploadedLog { file, platform: log.platform().cloned() }
+    let platform = match log {
+        LogFile::Build(platform) => Some(platform.clone()),
+        LogFile::Orchestrator | LogFile::Platform(_) => None,
+    };
+    UploadedLog { file, platform }
 }
 
 /// Why a member cannot be recorded: Koji has no file of it.

@@ -54,9 +54,9 @@ fn engine(facts: &MetadataFacts<'_>) -> String {
 fn image(facts: &MetadataFacts<'_>) -> Image {
     let recording = facts.recording;
     let members = facts.members.iter().map(|facts| facts.member.manifest.media_type.clone());
-    let parents = recording.parent_builds().into_iter().map(|(name, build)| {
-        let build = build.map(|(id, nvr)| ParentBuild { id, nvr: nvr.to_string() });
-        (name, build)
+    let parents = recording.parent_builds.iter().map(|(name, build)| {
+        let build = build.as_ref().map(|(id, nvr)| ParentBuild { id: *id, nvr: nvr.to_string() });
+        (name.clone(), build)
     });
     Image {
         autorebuild: Some(recording.autorebuild),

@@ -2,7 +2,10 @@
 //!
 //! The keys are those that readers of Koji's builds have met since 2018; where
 //! OSBS changed them later, the later form is written, and what only the earlier
-//! one had is written beside it. Formats: "Content Generator Metadata" of the Koji
+//! one had is written beside it. An image index is always published, so the tags
+//! of version and release, and the floating ones, are those of the index
+//! (`image.index`); `repositories` and `tags` of a platform's file name the unique
+//! tags, in the later form. Formats: "Content Generator Metadata" of the Koji
 //! documentation, and the `extra` maps of OSBS.
 
 mod build;
@@ -69,7 +72,8 @@ pub(super) struct MemberFacts<'a> {
 pub(super) struct UploadedLog {
     /// The file.
     pub(super) file: KojiFile,
-    /// The platform that it is about; `None` for the orchestrator's.
+    /// The platform whose engine printed it; `None` for what the orchestrator wrote
+    /// down, whether of the whole build or of one platform.
     pub(super) platform: Option<Platform>,
 }
 

@@ -13,6 +13,7 @@ use common::{
 use serde_json::{Map, Value};
 
 use super::{MemberFacts, MetadataFacts, UploadedLog, buildroot_id, texts};
+use crate::plan::BaseIdentity;
 
 pub(super) fn outputs(facts: &MetadataFacts<'_>) -> Vec<Output> {
     let images = facts
@@ -33,7 +34,8 @@ fn file(file: &KojiFile, arch: &str, buildroot_id: String) -> OutputFile {
     }
 }
 
-/// A log; the orchestrator's is of no platform, and hangs on the first buildroot.
+/// A log. What a platform's engine printed is of that platform; the others are the
+/// orchestrator's, of no architecture, and hang on the first buildroot.
 fn log(facts: &MetadataFacts<'_>, log: &UploadedLog) -> Option<Log> {
     let first = facts.members.first().map(|first| &first.member.platform);
     let buildroot = buildroot_id(log.platform.as_ref().or(first)?);
@@ -74,19 +76,14 @@ fn docker(facts: &MetadataFacts<'_>, of: &MemberFacts<'_>) -> DockerExtra {
     let digest = member.manifest.digest.to_string();
     let mut tags = texts(&facts.plan.tags.unique);
     tags.sort_unstable();
+    let tag = tags.first().cloned().or_else(|| facts.best_tag());
     let repositories = facts.repositories().into_iter().flat_map(|place| {
-        let by_tag = facts.best_tag().map(|tag| format!("{place}:{tag}"));
+        let by_tag = tag.as_ref().map(|tag| format!("{place}:{tag}"));
         by_tag.into_iter().chain([format!("{place}@{digest}")])
     });
     DockerExtra {
         id: member.config.digest.to_string(),
-        // An image that only the engine has is known by its id, and by nothing else.
-        parent_id: facts
-            .recording
-            .base
-            .as_ref()
-            .and_then(|base| member.local_parents.get(&base.written_as))
-            .cloned(),
+        parent_id: parent_id(facts, of),
         repositories: repositories.collect(),
         layer_sizes: member.layers.iter().map(layer).collect(),
         tags,
@@ -94,6 +91,14 @@ fn docker(facts: &MetadataFacts<'_>, of: &MemberFacts<'_>) -> DockerExtra {
         digests: BTreeMap::from([(member.manifest.media_type.clone(), digest)]),
         floating_tags: None,
         unique_tags: None,
+    }
+}
+
+/// The image id of the base image on this platform; `None` for `scratch`.
+fn parent_id(facts: &MetadataFacts<'_>, of: &MemberFacts<'_>) -> Option<String> {
+    match facts.recording.base.as_ref()?.images.get(&of.member.platform)? {
+        BaseIdentity::Id(id) => Some(id.to_string()),
+        BaseIdentity::Local(name) => of.member.local_parents.get(name).cloned(),
     }
 }
 

@@ -11,12 +11,13 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    plan::{RecordedBase, RecordedComposes, Reserved, Tags},
+    plan::{BaseIdentity, RecordedBase, RecordedComposes, Reserved, Tags},
     run::members::fixture::member,
 };
 
 fn built(platform: &str, architecture: &str) -> BuiltMember {
     let mut member = member(platform, architecture);
+    member.local_parents = [("only-here".to_owned(), "sha256:of-the-engine".to_owned())].into();
     let blob = member.config.clone();
     member.layers = vec![Layer { diff_id: Digest::of(b"layer"), blob, uncompressed_size: 5_000_000_000 }];
     member.koji_files = vec![KojiFile {
@@ -69,13 +70,21 @@ fn recording() -> Recording {
         autorebuild: false,
         isolated: false,
         help: None,
-        parent_images: vec![
-            "registry.example.org/golang:1".to_owned(),
-            "registry.example.org/base:44".to_owned(),
-        ],
+        // In the order of the text, which is no other order.
+        parent_images: ["golang:1", "builder:2", "builder:2", "base:44"]
+            .map(|name| format!("registry.example.org/{name}"))
+            .to_vec(),
+        parent_builds: [
+            ("registry.example.org/golang:1".to_owned(), None),
+            ("registry.example.org/builder:2".to_owned(), Some((78, "builder-2-9".parse().unwrap()))),
+            ("registry.example.org/base:44".to_owned(), Some((77, "base-44-1".parse().unwrap()))),
+        ]
+        .into(),
         base: Some(RecordedBase {
-            written_as: "registry.example.org/base:44".to_owned(),
             build: Some((77, "base-44-1".parse().unwrap())),
+            images: ["x86_64", "aarch64"]
+                .map(|name| (name.parse().unwrap(), BaseIdentity::Id(Digest::of(name.as_bytes()))))
+                .into(),
         }),
         repository_urls: Vec::new(),
         composes: None,
@@ -134,7 +143,9 @@ fn document(platforms: &[(&str, &str)], recording: &Recording, plan: &Plan) -> V
     let mut logs = vec![UploadedLog { file: file("orchestrator.log".to_owned()), platform: None }];
     for (name, _) in platforms {
         for log in [format!("{name}.log"), format!("{name}-build.log")] {
-            logs.push(UploadedLog { file: file(log), platform: Some(name.parse().unwrap()) });
+            let of_engine = log.ends_with("-build.log");
+            let platform = of_engine.then(|| name.parse().unwrap());
+            logs.push(UploadedLog { file: file(log), platform });
         }
     }
     let metadata = compose(&MetadataFacts {
@@ -208,9 +219,19 @@ fn what_a_kind_of_build_changes() {
     assert_eq!(image["index"]["floating_tags"], json!(["stable"]));
     assert!(image.get("flatpak").is_none(), "absent unless it is one");
 
-    let scratch = Recording { parent_images: Vec::new(), base: None, ..recording() };
-    let image = &document(&one, &scratch, &plan())["build"]["extra"]["image"];
+    let none = (Vec::new(), Default::default());
+    let scratch = Recording { parent_images: none.0, parent_builds: none.1, base: None, ..recording() };
+    let from_scratch = document(&one, &scratch, &plan());
+    let image = &from_scratch["build"]["extra"]["image"];
     assert!(image.get("parent_build_id").is_none() && image["parent_images"] == json!([]));
+    assert_eq!(image["parent_image_builds"], json!({}));
+    let id = |document: &Value| document["output"][0]["extra"]["docker"].get("parent_id").cloned();
+    assert_eq!(id(&from_scratch), None);
+    assert_eq!(id(&whole), Some(json!(Digest::of(b"x86_64").to_string())), "4.7: the id, on that platform");
+    // One that only the engine has is what the worker says it is.
+    let images = [("x86_64".parse().unwrap(), BaseIdentity::Local("only-here".to_owned()))].into();
+    let local = Recording { base: Some(RecordedBase { build: None, images }), ..recording() };
+    assert_eq!(id(&document(&one, &local, &plan())), Some(json!("sha256:of-the-engine")));
 
     // Nothing that a registry has: no pull specifications, and no empty ones.
     let mut layout = plan();
