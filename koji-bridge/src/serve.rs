@@ -128,7 +128,8 @@ pub async fn run(arguments: &ServeArguments) -> Result<(), BridgeError> {
     for address in [Some(&service.listen), service.also_listen.as_ref()].into_iter().flatten() {
         listeners.push(Listener::bind(address).await?);
     }
-    let uploads = settings.uploads;
+    // Without a hub there is nothing to upload to.
+    let uploads = if koji.is_some() { settings.uploads.with_ticket_key() } else { settings.uploads };
     let for_workers = match &uploads.listen {
         Some(address) => Some(Listener::bind(address).await?),
         None => None,
@@ -200,14 +201,7 @@ impl Bridge {
             let named = |server: &mut Server| server.absent.push(SERVICE_NAME);
             return serve_all(self.listeners, &routes, &health, &self.service, named, shutdown).await;
         };
-        let tickets = match &self.uploads.ticket_key_file {
-            Some(path) => TicketMaker::open(path),
-            None => TicketMaker::for_now(),
-        };
-        let tickets = tickets.map_err(|source| BridgeError::TicketKey {
-            path: self.uploads.ticket_key_file.clone().unwrap_or_default(),
-            source,
-        })?;
+        let tickets = self.uploads.tickets().map_err(|(path, source)| BridgeError::TicketKey { path, source })?;
         let (hub_of_uploads, options) = (Arc::new(settings.clone()), self.uploads.options());
         let (counted, end) = (metrics.clone(), shutdown.token.clone());
         let uploads = Arc::new(Uploads::new(&hub_of_uploads, tickets, options, counted, end)?);

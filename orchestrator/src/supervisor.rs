@@ -192,44 +192,44 @@ impl Supervisor {
         let history = store.command(build, Command::Finish).await?;
         let outcome = unless_cancelled(outcome, history.cancel_reason.as_deref());
         let finishing = Flow::new(&services, &journal, CancellationToken::new());
+        let outcome = run::as_it_stands(&finishing, outcome).await;
         let after = run::finish(&finishing, &outcome).await;
-        if let Some(failure) = after.iter().find(|failure| failure.code == JOURNAL_FAILED) {
+        let of_the_build = outcome.as_ref().err().into_iter().flat_map(Failures::all);
+        if let Some(failure) = of_the_build.chain(&after).find(|failure| failure.code == JOURNAL_FAILED) {
             return Err(failure.clone());
         }
-        let ended = self.ending(build, outcome, after).await?;
+        let ended = ending(outcome, after);
         let EventKind::Ended { state, .. } = &ended else { return Ok("ended") };
         let state = state.as_str();
         store.append(build, vec![ended]).await?;
         self.services.logs.finish(build).await;
         Ok(state)
     }
+}
 
-    /// The last event of a build.
-    async fn ending(
-        &self,
-        build: &BuildId,
-        outcome: Result<BuildResult, Failures>,
-        after: Vec<Failure>,
-    ) -> Result<EventKind, Failure> {
-        let failures = match outcome {
-            Ok(result) => {
-                // A failure of the clean-up does not undo a complete publication.
-                let (state, later_failures) = (BuildState::Succeeded, after);
-                return Ok(EventKind::Ended { state, failure: None, later_failures, result: Some(result) });
-            }
-            Err(failures) => failures,
-        };
-        let mut primary = failures.primary;
-        let mut state = BuildState::Failed;
-        if primary.class == FailureClass::Cancelled {
-            state = BuildState::Cancelled;
-            if let Some(reason) = self.services.store.history(build).await?.and_then(|h| h.cancel_reason) {
-                primary = Failure { step: primary.step, ..Failure::cancelled(&reason) };
-            }
+/// The last event of a build.
+fn ending(outcome: Result<BuildResult, Failures>, after: Vec<Failure>) -> EventKind {
+    let failures = match outcome {
+        Ok(result) => {
+            // A failure of the clean-up does not undo a complete publication.
+            let (state, later_failures) = (BuildState::Succeeded, after);
+            return EventKind::Ended {
+                state,
+                failure: None,
+                later_failures,
+                result: Some(result),
+                koji: None,
+            };
         }
-        let later_failures = failures.later.into_iter().chain(after).collect();
-        Ok(EventKind::Ended { state, failure: Some(primary), later_failures, result: None })
-    }
+        Err(failures) => failures,
+    };
+    let state = match failures.primary.class {
+        FailureClass::Cancelled => BuildState::Cancelled,
+        _ => BuildState::Failed,
+    };
+    let later_failures = failures.later.into_iter().chain(after).collect();
+    let (failure, koji) = (Some(failures.primary), failures.koji);
+    EventKind::Ended { state, failure, later_failures, result: None, koji }
 }
 
 async fn plan_and_run(
@@ -242,12 +242,18 @@ async fn plan_and_run(
     run::run(flow, &plan).await
 }
 
+/// Fulfils a wish to stop. Why somebody wanted a build to stop says more than that
+/// it was stopped.
 fn unless_cancelled(
     outcome: Result<BuildResult, Failures>,
     cancel_reason: Option<&str>,
 ) -> Result<BuildResult, Failures> {
     match (outcome, cancel_reason) {
         (Ok(_), Some(reason)) => Err(Failure::cancelled(reason).into()),
+        (Err(failures), Some(reason)) if failures.primary.class == FailureClass::Cancelled => {
+            let primary = Failure { step: failures.primary.step, ..Failure::cancelled(reason) };
+            Err(Failures { primary, ..failures })
+        }
         (outcome, _) => outcome,
     }
 }

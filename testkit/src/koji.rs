@@ -16,7 +16,7 @@ use std::{
 
 use common::{
     koji::{ImageTask, KojiArchive, KojiBridge, KojiBuild, KojiCapability, KojiTarget, TaskOutput},
-    service::{ListenError, Listener, Scheme, Server, ServiceAddress, Shutdown},
+    service::{ListenError, Listener, Scheme, Server, ServiceAddress, Shutdown, TlsFiles},
 };
 use proto::v1::{self, koji_bridge_service_server as server};
 use tokio::{sync::watch, task::JoinSet};
@@ -135,12 +135,25 @@ impl InMemoryBridge {
     /// # Errors
     /// The address cannot be had.
     pub async fn listen(address: &ServiceAddress) -> Result<Self, ListenError> {
+        Self::serve(address, None).await
+    }
+
+    /// Starts a bridge that speaks TLS. Example: `https://localhost:0`.
+    ///
+    /// # Errors
+    /// The address cannot be had.
+    pub async fn listen_tls(address: &ServiceAddress, tls: TlsFiles) -> Result<Self, ListenError> {
+        Self::serve(address, Some(tls)).await
+    }
+
+    async fn serve(address: &ServiceAddress, tls: Option<TlsFiles>) -> Result<Self, ListenError> {
         let listener = Listener::bind(address).await?;
         let address = listener.local_address().clone();
         let inner = Arc::new(Inner::default());
         let service = server::KojiBridgeServiceServer::from_arc(Arc::new(serve::Bridge(Arc::clone(&inner))));
         let mut server = Server::new(Routes::new(service), &[server::SERVICE_NAME], proto::DESCRIPTORS);
         server.grace = Duration::ZERO;
+        server.tls = tls;
         let (mut tasks, shutdown) = (JoinSet::new(), Shutdown::new());
         let end = shutdown.clone();
         tasks.spawn(async move {

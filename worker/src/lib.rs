@@ -137,6 +137,7 @@ pub async fn run(settings: WorkerSettings, shutdown: CancellationToken) -> Resul
         endpoint: settings.engine.clone(),
         credentials: credentials.unwrap_or_default(),
         connection: connection.clone(),
+        ca_file: settings.ca_file.clone(),
         scratch,
         host: host.clone(),
         tracker: tracker.clone(),

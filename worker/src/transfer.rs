@@ -12,7 +12,7 @@ use common::{
     image::Digest,
     retry::{Patience, Transient, retry},
     secret::Secret,
-    service::Connection,
+    service::{ConnectOptions, Connection},
 };
 use proto::v1::worker_service_client::WorkerServiceClient;
 use tokio::time::timeout;
@@ -123,12 +123,24 @@ impl TransferError {
 pub(crate) struct Transfer {
     connection: Connection,
     held: Arc<Held>,
+    ca_file: Option<PathBuf>,
 }
 
 impl Transfer {
     /// Calls over `connection` for the order `held`.
     pub(crate) fn new(connection: Connection, held: Arc<Held>) -> Self {
-        Self { connection, held }
+        Self { connection, held, ca_file: None }
+    }
+
+    /// The same with authorities to trust in place of the system's, on connections
+    /// to others than the orchestrator.
+    pub(crate) fn trusting(self, ca_file: Option<PathBuf>) -> Self {
+        Self { ca_file, ..self }
+    }
+
+    /// How to dial others than the orchestrator.
+    pub(crate) fn options(&self) -> ConnectOptions {
+        ConnectOptions { ca_file: self.ca_file.clone(), ..ConnectOptions::default() }
     }
 
     /// The connection to the orchestrator.
@@ -183,7 +195,7 @@ impl Transfer {
 mod tests {
     use std::cell::Cell;
 
-    use common::service::{ConnectOptions, connect};
+    use common::service::connect;
 
     use super::*;
     use crate::holdings::{Holdings, Taken, tests::order};

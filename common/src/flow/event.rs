@@ -116,6 +116,10 @@ pub enum EventKind {
         later_failures: Vec<Failure>,
         /// What was made when it succeeded.
         result: Option<BuildResult>,
+        /// What Koji has of a build that did not succeed: an import stays. A
+        /// successful build has it in its result.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        koji: Option<KojiRecord>,
     },
 }
 

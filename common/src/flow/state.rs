@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     failure::Failure,
     flow::{
-        event::{BuildResult, Event, EventKind},
+        event::{BuildResult, Event, EventKind, KojiRecord},
         journal::StepRecord,
     },
     request::BuildRequest,
@@ -37,9 +37,9 @@ pub enum BuildState {
     Finishing,
     /// The image is complete in every destination.
     Succeeded,
-    /// Nothing was tagged.
+    /// It is not complete. Nothing was tagged, unless Koji had the build already.
     Failed,
-    /// Stopped on request; nothing was tagged.
+    /// Stopped on request, with the same exception.
     Cancelled,
 }
 
@@ -164,6 +164,8 @@ pub struct History {
     pub failure: Option<Failure>,
     /// What was made when it succeeded.
     pub result: Option<BuildResult>,
+    /// What Koji has of it all the same when it did not succeed.
+    pub koji: Option<KojiRecord>,
 }
 
 impl History {
@@ -189,6 +191,7 @@ impl History {
             steps: BTreeMap::new(),
             failure: None,
             result: None,
+            koji: None,
         })
     }
 
@@ -238,10 +241,11 @@ impl History {
         match &event.kind {
             EventKind::StateChanged { state: BuildState::Running } => self.started_at = Some(event.at),
             EventKind::CancelRequested { reason } => self.cancel_reason = Some(reason.clone()),
-            EventKind::Ended { failure, result, .. } => {
+            EventKind::Ended { failure, result, koji, .. } => {
                 self.ended_at = Some(event.at);
                 self.failure.clone_from(failure);
                 self.result.clone_from(result);
+                self.koji.clone_from(koji);
             }
             kind => {
                 if let Some((step, record)) = StepRecord::of_event(kind) {
@@ -268,7 +272,7 @@ mod tests {
     }
 
     fn ended(state: BuildState) -> EventKind {
-        EventKind::Ended { state, failure: None, later_failures: vec![], result: None }
+        EventKind::Ended { state, failure: None, later_failures: vec![], result: None, koji: None }
     }
 
     #[test]

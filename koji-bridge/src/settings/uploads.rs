@@ -1,9 +1,9 @@
 //! The section `uploads`: how files reach the hub, and whether workers bring them
 //! here themselves.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
-use common::service::ServiceAddress;
+use common::{service::ServiceAddress, ticket::TicketMaker};
 use serde::Deserialize;
 
 use crate::upload::UploadOptions;
@@ -19,8 +19,9 @@ pub struct UploadSettings {
     /// How workers reach that address, if not by the name that it listens on.
     /// Example: `https://koji-bridge.example.org:7072`.
     pub worker_address: Option<ServiceAddress>,
-    /// File with the key that tickets are made with; written on first use. Without
-    /// it tickets end with the process, and uploads that are under way with them.
+    /// File with the key that tickets are made with; written on first use. `serve`
+    /// has /var/lib/reactor/koji-bridge/ticket.key where nothing is said: with
+    /// another key, uploads that are under way would end.
     pub ticket_key_file: Option<PathBuf>,
     /// Bytes in one request to the hub.
     pub block_bytes: usize,
@@ -44,7 +45,32 @@ impl Default for UploadSettings {
     }
 }
 
+/// Where the key of tickets is when nobody says.
+const TICKET_KEY: &str = "/var/lib/reactor/koji-bridge/ticket.key";
+
 impl UploadSettings {
+    /// The same with a place for the key of tickets.
+    #[must_use]
+    pub fn with_ticket_key(mut self) -> Self {
+        self.ticket_key_file.get_or_insert_with(|| TICKET_KEY.into());
+        self
+    }
+
+    /// The maker of tickets; without a file for its key they end with it.
+    ///
+    /// # Errors
+    /// The file can be neither read nor written.
+    pub fn tickets(&self) -> Result<TicketMaker, (PathBuf, io::Error)> {
+        let Some(path) = &self.ticket_key_file else {
+            return TicketMaker::for_now().map_err(|error| (PathBuf::new(), error));
+        };
+        let open = || {
+            path.parent().map(std::fs::create_dir_all).transpose()?;
+            TicketMaker::open(path)
+        };
+        open().map_err(|error| (path.clone(), error))
+    }
+
     /// How uploads are made. Bounds keep memory and sessions small.
     pub fn options(&self) -> UploadOptions {
         UploadOptions {

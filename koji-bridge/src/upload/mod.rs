@@ -209,7 +209,16 @@ impl Uploads {
         let (place, offset) = (header.place.clone(), header.offset);
         let (metrics, stopping) = (self.metrics.clone(), self.end.clone());
         let beginning = Arc::clone(&self.beginning);
-        let transfer = Transfer { header, session, metrics, beginning, end, stopping, _turn: turn };
+        let transfer = Transfer {
+            header,
+            session,
+            metrics,
+            beginning,
+            end,
+            stopping,
+            repeated: Default::default(),
+            _turn: turn,
+        };
         // A task that is gone without an answer has panicked; the file can be sent again.
         let lost = |error: tokio::task::JoinError| UploadError::BrokenOff {
             place,

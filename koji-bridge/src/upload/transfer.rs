@@ -1,7 +1,14 @@
 //! One upload: blocks from the client to the hub, each confirmed before the next
 //! is sent. While the hub has one, the next is already being read.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -61,6 +68,9 @@ pub(super) struct Transfer {
     pub(super) end: CancellationToken,
     /// Cancelled when the bridge stops.
     pub(super) stopping: CancellationToken,
+    /// Whether the hub may have got a block more than once. A copy of one that comes
+    /// late cuts the file.
+    pub(super) repeated: AtomicBool,
     /// Given up after the session.
     pub(super) _turn: Turn,
 }
@@ -132,17 +142,19 @@ impl Transfer {
         let sending = async { Ok(self.session.upload_chunk(&chunk).await?) };
         let answer = self.wanted(sending).await?;
         self.metrics.count_uploaded(length);
+        self.repeated.fetch_or(answer.repeated, Ordering::Relaxed);
         // The hub's digits are those of the block, which the session has seen to.
         Ok((u32::from_str_radix(&answer.hexdigest, 16).unwrap_or_default(), length))
     }
 
     /// Holds what the hub has against what was sent. The blocks of an upload from
-    /// the beginning are confirmed one by one; after one in several parts the hub
-    /// reads the whole file again, if the client has said what it adds up to; one
-    /// that does not is emptied.
+    /// the beginning are confirmed one by one; after one in several parts, or with a
+    /// block that was sent twice, the hub reads the whole file again, if the client
+    /// has said what it adds up to; one that does not is emptied.
     async fn confirm(&self) -> Result<bool, UploadError> {
         let header = &self.header;
-        let md5 = header.md5.as_ref().filter(|_| header.offset > 0);
+        let in_parts = header.offset > 0 || self.repeated.load(Ordering::Relaxed);
+        let md5 = header.md5.as_ref().filter(|_| in_parts);
         let place = || header.place.clone();
         let asked = check(&self.session, &header.place, md5.map(|_| "md5"));
         let Some(found) = self.wanted(asked).await? else {

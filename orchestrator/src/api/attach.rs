@@ -220,7 +220,7 @@ mod tests {
         store.command(&ended, Command::Claim).await.unwrap();
         store.command(&ended, Command::Finish).await.unwrap();
         let (state, later_failures) = (BuildState::Succeeded, vec![]);
-        let event = EventKind::Ended { state, failure: None, later_failures, result: None };
+        let event = EventKind::Ended { state, failure: None, later_failures, result: None, koji: None };
         store.append(&ended, vec![event]).await.unwrap();
 
         let platform = "x86_64".parse().unwrap();

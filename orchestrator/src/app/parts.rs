@@ -105,7 +105,7 @@ pub fn outside(site: &Site) -> Result<Outside, HttpError> {
     Ok(Outside {
         registries: registries(site),
         git: git_access(site),
-        koji: site.koji.bridge().map(Koji::new),
+        koji: site.koji.bridge().map(|bridge| Koji::new(bridge).with_options(site.koji.tls.options())),
         http: Http::new()?,
     })
 }

@@ -198,6 +198,7 @@ impl Watch<'_> {
                 state: ended.state,
                 failure: ended.failure,
                 result: ended.result,
+                koji: ended.koji,
                 ..v1::Build::default()
             },
         };

@@ -38,7 +38,7 @@ pub(crate) use nearest::nearest;
 pub use origin::{Origin, Origins, Said};
 pub use secrets::SecretFile;
 pub use sections::{
-    Artifacts, Builds, Composes, Ending, Git, ImageArchive, KojiSetting, Labels, LocalWorkers, Mail,
+    Artifacts, Builds, Composes, Ending, Git, ImageArchive, KojiSetting, KojiTls, Labels, LocalWorkers, Mail,
     MailEncryption, OpenShift, ParentCheck, PlatformSetting, Policy, Pool, Publication, RegistrySetting,
     Repositories, Service, SigningIntent, State, Status, Tls, UnrecordedBuilds, Webhook, Workers,
 };

@@ -27,6 +27,7 @@ const FILES: &[(&str, PathOf)] = &[
     ("git.credentials_file", |site| site.git.credentials_file.as_deref()),
     ("git.ssh_key_file", |site| site.git.ssh_key_file.as_deref()),
     ("workers.local.registry_config", |site| site.workers.local.registry_config.as_deref()),
+    ("koji.tls.key_file", |site| site.koji.tls.key_file.as_deref()),
     ("mail.password_file", |site| site.mail.password_file.as_deref()),
     ("openshift.token_file", |site| site.openshift.token_file.as_deref()),
 ];

@@ -52,6 +52,7 @@ type Client = KojiBridgeServiceClient<Connection>;
 #[derive(Clone)]
 pub struct Koji {
     bridge: ServiceAddress,
+    options: ConnectOptions,
     deadline: Duration,
     connection: Arc<OnceCell<Connection>>,
 }
@@ -65,7 +66,15 @@ impl fmt::Debug for Koji {
 impl Koji {
     /// Koji behind the bridge at an address. Nothing is connected yet.
     pub fn new(bridge: ServiceAddress) -> Self {
-        Self { bridge, deadline: ANSWER_DEADLINE, connection: Arc::default() }
+        let options = ConnectOptions::default();
+        Self { bridge, options, deadline: ANSWER_DEADLINE, connection: Arc::default() }
+    }
+
+    /// The same with whom to trust and what to show at an `https://` address. A
+    /// connection that is there stays.
+    #[must_use]
+    pub fn with_options(self, options: ConnectOptions) -> Self {
+        Self { options, ..self }
     }
 
     /// The same with another deadline for each answer.
@@ -208,7 +217,7 @@ impl Koji {
 
     async fn client(&self) -> Result<Client, KojiError> {
         let connection = self.connection.get_or_try_init(async || {
-            connect(&self.bridge, &ConnectOptions::default())
+            connect(&self.bridge, &self.options)
                 .await
                 .map_err(|source| KojiError::Address { bridge: self.bridge.clone(), source })
         });

@@ -6,8 +6,8 @@ use common::{
 };
 
 use super::{
-    AssembleIndex, CleanUp, Failures, NoteTags, Outcome, PushTags, RecordOutcome, ReleaseWorkers,
-    WithdrawTags, notify, publish::destination_flows,
+    AssembleIndex, CleanUp, Failures, NoteTags, NotedTags, Outcome, PushTags, RecordBuild, RecordOutcome,
+    ReleaseWorkers, WithdrawTags, notify, publish::destination_flows,
 };
 use crate::{
     plan::{CancelFilesystemTask, CheckDestinations, StartFilesystem, WaitFilesystem},
@@ -64,6 +64,9 @@ async fn record(
 
 /// Puts tags back at every destination where they were noted and may have moved.
 /// A destination that fails does not keep the others from being cleaned.
+///
+/// Once Koji has the build, only floating tags go back: the import names the others
+/// for good, and its name, version and release can never be built again.
 async fn withdraw(flow: &Flow<'_, BuildServices>, failures: &mut Vec<Failure>) -> Result<(), Failure> {
     let Some(index) = flow.recorded::<AssembleIndex<'_>>().await? else { return Ok(()) };
     let Some(targets) = flow.over(&flow.services().planning).recorded::<CheckDestinations<'_>>().await?
@@ -75,8 +78,13 @@ async fn withdraw(flow: &Flow<'_, BuildServices>, failures: &mut Vec<Failure>) -
     if !first.began::<PushTags<'_>>().await? {
         return Ok(());
     }
+    let imported = flow.recorded::<RecordBuild<'_>>().await?.is_some();
     for (flow, target) in flows.iter().zip(&targets) {
-        if let Some(former) = flow.recorded::<NoteTags<'_>>().await? {
+        if let Some(NotedTags { fixed, mut former }) = flow.recorded::<NoteTags<'_>>().await? {
+            former.retain(|tag, _| !(imported && fixed.contains(tag)));
+            if former.is_empty() {
+                continue;
+            }
             let step = WithdrawTags { target, former, index: &index.digest };
             failures.extend(flow.run(step).await.err());
         }

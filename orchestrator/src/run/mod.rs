@@ -26,7 +26,10 @@ mod tags;
 
 use common::{
     failure::Failure,
-    flow::{Flow, event::BuildResult},
+    flow::{
+        Flow,
+        event::{BuildResult, KojiRecord},
+    },
 };
 
 pub use build_image::BuildImage;
@@ -38,7 +41,7 @@ pub use finish::finish;
 pub use image_stream::{StreamUpdate, UpdateImageStream};
 pub use koji::{
     PrepareKojiUpload, PreparedUpload, RecordBuild, RecordedBuild, RefundBuild, TagBuild, TagTask,
-    UPLOAD_TICKET,
+    UPLOAD_TICKET, as_it_stands,
 };
 pub use members::BuiltMember;
 pub use notify::{Addressee, BuildEnded, BuildEndedEvent, EndedFailure, Git, Notice, Notify, Told, notify};
@@ -46,7 +49,7 @@ pub use publish::{AssembleIndex, PushImage};
 pub use record_outcome::{OUTCOME, Outcome, OutcomeFailure, OutcomeImage, OutcomeMember, RecordOutcome};
 pub use record_plan::RecordPlan;
 pub use release_workers::ReleaseWorkers;
-pub use tags::{NoteTags, PushFloatingTags, PushTags, WithdrawTags};
+pub use tags::{NoteTags, NotedTags, PushFloatingTags, PushTags, WithdrawTags};
 
 use crate::{plan::Plan, services::BuildServices};
 
@@ -58,6 +61,8 @@ pub struct Failures {
     pub primary: Failure,
     /// The rest, in order of time.
     pub later: Vec<Failure>,
+    /// What Koji has of the build all the same.
+    pub koji: Option<KojiRecord>,
 }
 
 impl Failures {
@@ -65,7 +70,7 @@ impl Failures {
     pub fn in_order(mut failures: Vec<Failure>) -> Option<Self> {
         failures.sort_by_key(|failure| failure.at);
         let mut failures = failures.into_iter();
-        failures.next().map(|primary| Self { primary, later: failures.collect() })
+        failures.next().map(|primary| Self { primary, later: failures.collect(), koji: None })
     }
 
     /// All of them, in order of time.
@@ -76,7 +81,7 @@ impl Failures {
 
 impl From<Failure> for Failures {
     fn from(primary: Failure) -> Self {
-        Self { primary, later: Vec::new() }
+        Self { primary, later: Vec::new(), koji: None }
     }
 }
 
@@ -111,8 +116,7 @@ pub async fn run(flow: &Flow<'_, BuildServices>, plan: &Plan) -> Result<BuildRes
         image_stream::update_image_stream(flow, plan, stream).await?;
     }
     let recorded = koji::record(flow, plan, &index, &members, upload.as_ref()).await?;
-    let tagged = tags::tag_everywhere(flow, plan, &index, recorded.as_ref()).await;
-    let (publications, koji) = tagged.map_err(|failure| koji::after_import(failure, recorded.as_ref()))?;
+    let (publications, koji) = tags::tag_everywhere(flow, plan, &index, recorded.as_ref()).await?;
     Ok(BuildResult {
         index_digest: index.digest,
         index_media_type: index.media_type,

@@ -38,6 +38,10 @@ pub struct Outcome {
     pub image: Option<OutcomeImage>,
     /// The image stream that follows the image.
     pub image_stream: Option<String>,
+    /// What Koji has of a build that did not succeed; a successful one has it in
+    /// its image.
+    #[serde(default)]
+    pub koji: Option<KojiRecord>,
     /// Why there is no image.
     pub failure: Option<OutcomeFailure>,
 }
@@ -153,7 +157,8 @@ impl From<&Result<BuildResult, Failures>> for Outcome {
             Err(failures) => {
                 let failure = failures.primary.clone().bounded();
                 let Failure { code, message, step, .. } = failure;
-                Self { failure: Some(OutcomeFailure { code, message, step }), ..Self::default() }
+                let koji = failures.koji.clone();
+                Self { failure: Some(OutcomeFailure { code, message, step }), koji, ..Self::default() }
             }
         }
     }
@@ -190,7 +195,7 @@ mod tests {
         assert_eq!(
             text,
             json!({
-                "commit": null, "nvr": null, "image": null, "image_stream": null,
+                "commit": null, "nvr": null, "image": null, "image_stream": null, "koji": null,
                 "failure": { "code": "build.failed", "message": "RUN false", "step": "x86_64/build_image" },
             })
         );

@@ -3,7 +3,10 @@
 //! What the tags pointed to before is noted first, so that a build that fails
 //! between two destinations can put everything back.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use common::{
     failure::{Failure, FailureClass},
@@ -26,11 +29,22 @@ use crate::{
 /// What each tag pointed to before the build; `None` for a new tag.
 pub(super) type FormerTags = BTreeMap<Tag, Option<Descriptor>>;
 
+/// What was noted of the tags of one destination.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotedTags {
+    /// Unique and primary tags, which name this build alone.
+    pub fixed: BTreeSet<Tag>,
+    /// What each tag, fixed or floating, pointed to.
+    pub former: BTreeMap<Tag, Option<Descriptor>>,
+}
+
 /// Notes what the tags of one destination point to now.
 #[derive(Serialize)]
 pub struct NoteTags<'a> {
     /// The destination.
     pub target: &'a Target,
+    /// Unique and primary tags.
+    pub fixed: &'a [&'a Tag],
     /// All tags that will be set there.
     pub tags: Vec<&'a Tag>,
 }
@@ -38,20 +52,21 @@ pub struct NoteTags<'a> {
 impl Step<BuildServices> for NoteTags<'_> {
     const NAME: &'static str = "note_tags";
     const STAGE: Stage = Stage::Publish;
-    type Output = FormerTags;
+    type Output = NotedTags;
 
     fn policy(&self) -> Policy {
         tag_policy()
     }
 
-    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<FormerTags, Failure> {
+    async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<NotedTags, Failure> {
         let destination = cx.services.open(self.target).await?;
         let mut former = FormerTags::new();
         for tag in &self.tags {
             let now = destination.head_manifest(&Selector::Tag((*tag).clone())).await?;
             former.insert((*tag).clone(), now);
         }
-        Ok(former)
+        let fixed = self.fixed.iter().copied().cloned().collect();
+        Ok(NotedTags { fixed, former })
     }
 }
 
@@ -154,7 +169,7 @@ pub(super) async fn tag_everywhere(
     let mut publications = Vec::new();
     for (flow, target) in flows.iter().zip(&plan.targets) {
         let tags: Vec<Tag> = fixed.iter().copied().cloned().chain(floating(target)).collect();
-        flow.run(NoteTags { target, tags: tags.iter().collect() }).await?;
+        flow.run(NoteTags { target, fixed: &fixed, tags: tags.iter().collect() }).await?;
         publications.push(Publication { destination: target.to_string(), tags });
     }
     for (flow, target) in flows.iter().zip(&plan.targets) {

@@ -119,4 +119,10 @@ fn a_wish_to_stop_that_was_accepted_is_fulfilled() {
     let failure = Failure::new(FailureClass::Source, "x.y", "m");
     let failures = unless_cancelled(Err(failure.into()), Some("too late")).unwrap_err();
     assert_eq!(failures.primary.code, "x.y", "what failed before says why");
+    let stopped = Failure::cancelled("the build was asked to stop").in_step("a/b");
+    let failures = unless_cancelled(Err(stopped.into()), Some("wrong branch")).unwrap_err();
+    assert_eq!(
+        (failures.primary.message.as_str(), failures.primary.step.as_str()),
+        ("cancelled: wrong branch", "a/b")
+    );
 }

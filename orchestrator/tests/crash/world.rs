@@ -244,6 +244,17 @@ impl World {
         tag.starts_with(if self.request.target.is_some() { "f44-" } else { "none-" })
     }
 
+    /// Tags are as they were, but those that a build in Koji names.
+    pub(crate) fn check_withdrawn(&self) -> Result<()> {
+        let imported = self.bridge()?.imports() > 0;
+        let tags = self.tags()?;
+        ensure!(self.before.keys().all(|key| tags.contains_key(key)), "{tags:?}");
+        let mut changed = self.changed()?;
+        changed.retain(|(_, tag), _| !(imported && (self.is_unique(tag) || tag == "1.0-1")));
+        ensure!(changed.is_empty(), "{changed:?}");
+        Ok(())
+    }
+
     fn layout(&self) -> PathBuf {
         self.directory.path().join("layout")
     }

@@ -308,6 +308,7 @@ impl From<(BuildId, &History, Option<String>)> for v1::Build {
             commit: commit.unwrap_or_default(),
             failure: history.failure.clone().map(Into::into),
             result: history.result.clone().map(Into::into),
+            koji: history.koji.clone().map(Into::into),
         }
     }
 }

@@ -68,11 +68,12 @@ impl From<EventKind> for wire::Kind {
             }
             EventKind::Warning { code, message } => Self::Warning(wire::Warning { code, message }),
             EventKind::CancelRequested { reason } => Self::CancelRequested(wire::CancelRequested { reason }),
-            EventKind::Ended { state, failure, later_failures, result } => Self::Ended(wire::Ended {
+            EventKind::Ended { state, failure, later_failures, result, koji } => Self::Ended(wire::Ended {
                 state: v1::BuildState::from(state).into(),
                 failure: failure.map(Into::into),
                 later_failures: later_failures.into_iter().map(Into::into).collect(),
                 result: result.map(Into::into),
+                koji: koji.map(Into::into),
             }),
         }
     }
@@ -127,6 +128,7 @@ impl TryFrom<wire::Kind> for EventKind {
                 failure: message_if_any("ended.failure", ended.failure)?,
                 later_failures: messages("ended.later_failures", ended.later_failures)?,
                 result: message_if_any("ended.result", ended.result)?,
+                koji: message_if_any("ended.koji", ended.koji)?,
             },
         })
     }
@@ -187,8 +189,10 @@ mod tests {
             reason: "r".into(),
         };
         let step = || "x86_64/build_image".to_owned();
-        let ended = |state, failure, result| EventKind::Ended {
+        let koji = || super::super::build::tests::result().koji;
+        let ended = |state, failure: Option<Failure>, result| EventKind::Ended {
             state,
+            koji: failure.as_ref().and_then(|_| koji()),
             failure,
             later_failures: vec![Failure::cancelled("x")],
             result,

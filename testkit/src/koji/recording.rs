@@ -146,6 +146,19 @@ impl State {
         Ok(())
     }
 
+    /// Compares a whole file with the sum that was announced.
+    pub(super) fn check(&self, header: &v1::upload_file_request::Header) -> Result<(), Status> {
+        let place = (header.directory.clone(), header.name.clone());
+        let found = self.recorded.files.get(&place).map(|file| hex::encode(Md5::digest(file)));
+        if header.md5.is_empty() || found.as_ref() == Some(&header.md5) {
+            return Ok(());
+        }
+        let text = format!("{} has the sum {found:?} and not {}", header.name, header.md5);
+        let failure = Failure::new(FailureClass::Infrastructure, "koji.upload_damaged", text);
+        let (kind, method) = (KojiFailureKind::Retryable, "rawUpload".to_owned());
+        Err(koji_status(&KojiFailure { kind, method, fault: None, failure }))
+    }
+
     pub(super) fn import(&mut self, request: &v1::ImportBuildRequest) -> Result<(u64, bool), Status> {
         self.admit(&request.directory, &request.ticket)?;
         let wrong = |code: &str, text: String| refused(FailureClass::Source, "CGImport", code, text);

@@ -290,6 +290,7 @@ impl KojiBridgeService for Bridge {
         if at as u64 != header.size {
             return Err(Status::unavailable("the file is not whole"));
         }
+        self.0.state().check(&header)?;
         let adler32 = format!("{:08x}", sum.finish());
         Ok(Response::new(v1::UploadFileResponse { size: at as u64, adler32, verified: false }))
     }

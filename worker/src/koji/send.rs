@@ -14,7 +14,7 @@ use common::{
     failure::{Failure, FailureClass},
     retry::{Patience, Transient, retry},
     secret::Secret,
-    service::{ConnectError, ConnectOptions, Connection, ServiceAddress, connect},
+    service::{ConnectError, Connection, ServiceAddress, connect},
     work::{KojiFile, KojiUpload, WorkPhase},
 };
 use futures::{Stream, StreamExt as _, future::ready, stream};
@@ -136,7 +136,7 @@ impl Destination {
     pub(super) async fn open(transfer: &Transfer, upload: &KojiUpload) -> Result<Self, KojiUploadError> {
         let connection = match &upload.address {
             None => transfer.connection(),
-            Some(address) => connect(address, &ConnectOptions::default())
+            Some(address) => connect(address, &transfer.options())
                 .await
                 .map_err(|source| KojiUploadError::Address { address: address.clone(), source })?,
         };

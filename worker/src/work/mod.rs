@@ -8,6 +8,7 @@ mod context;
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -53,6 +54,8 @@ pub(crate) struct Workshop {
     pub(crate) credentials: RegistryCredentials,
     /// To the orchestrator.
     pub(crate) connection: Connection,
+    /// Authorities that are trusted in place of the system's.
+    pub(crate) ca_file: Option<PathBuf>,
     /// For files.
     pub(crate) scratch: Scratch,
     /// This host's name, for the record.
@@ -100,7 +103,8 @@ impl Workshop {
             images: &images,
             engine: &engine,
             report: &report,
-            transfer: Transfer::new(self.connection.clone(), Arc::clone(&held)),
+            transfer: Transfer::new(self.connection.clone(), Arc::clone(&held))
+                .trusting(self.ca_file.clone()),
         };
         let end = tokio::select! {
             biased;

@@ -7,9 +7,13 @@ use bytes::Bytes;
 use common::{failure::FailureClass, ticket::TicketMaker};
 use futures::stream;
 use md5::{Digest as _, Md5};
+use tokio_util::sync::CancellationToken;
 
 use super::{super::CommandFailure, Checkup, Name};
-use crate::upload::{FileHeader, Place, UploadOptions, Uploads};
+use crate::{
+    metrics::Metrics,
+    upload::{FileHeader, Place, UploadOptions, Uploads},
+};
 
 /// What is uploaded.
 const CONTENT: &[u8] = b"koji-bridge check\n";
@@ -40,7 +44,13 @@ impl Checkup<'_> {
             let failure = common::failure::Failure::from_error(class, "koji.upload_key", &error);
             CommandFailure::new(super::Exit::Failed, failure)
         })?;
-        let uploads = Uploads::new(&Arc::new(self.session.clone()), tickets, options)?;
+        let uploads = Uploads::new(
+            &Arc::new(self.session.clone()),
+            tickets,
+            options,
+            Metrics::default(),
+            CancellationToken::new(),
+        )?;
         let directory = uploads.prepare("check")?.directory;
         let place = Place::new(&directory, FILE)?;
         let header = FileHeader {
@@ -49,7 +59,7 @@ impl Checkup<'_> {
             offset: 0,
             md5: Some(hex::encode(Md5::digest(CONTENT))),
         };
-        let sent = uploads.receive(&header, stream::iter([Ok(Bytes::from_static(CONTENT))])).await;
+        let sent = uploads.receive(header, stream::iter([Ok(Bytes::from_static(CONTENT))])).await;
         uploads.close().await;
         sent?;
         Ok(place)

@@ -2,10 +2,7 @@
 //! it is sent.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,8 +12,7 @@ use common::{
 };
 use futures::StreamExt as _;
 use tokio::fs::File;
-use tokio_util::io::ReaderStream;
-use tonic::Status;
+use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
 use super::{
     super::{
@@ -26,9 +22,10 @@ use super::{
     files::LocalFile,
 };
 use crate::{
+    metrics::Metrics,
     session::HubSettings,
     settings::UploadSettings,
-    upload::{FileHeader, Place, UploadOptions, Uploads},
+    upload::{FileHeader, Place, UploadError, UploadOptions, Uploads},
 };
 
 /// What upload directories of this command are made for.
@@ -47,7 +44,13 @@ impl Uploader {
             let failure = Failure::from_error(FailureClass::Infrastructure, "koji.upload_key", &error);
             CommandFailure::new(Exit::Failed, failure)
         })?;
-        Ok(Self(Uploads::new(&Arc::new(hub.clone()), tickets, options)?))
+        Ok(Self(Uploads::new(
+            &Arc::new(hub.clone()),
+            tickets,
+            options,
+            Metrics::default(),
+            CancellationToken::new(),
+        )?))
     }
 
     /// A directory of the hub that nobody has used.
@@ -75,20 +78,22 @@ impl Uploader {
             md5: Some(file.md5.clone()),
         };
         let open = File::open(&file.path).await.map_err(|error| unreadable(file, &error))?;
-        let sent = AtomicU64::new(0);
-        let mut told = Instant::now();
-        let progress = |part: &Result<bytes::Bytes, Status>| {
-            let Ok(part) = part else { return };
-            let sent = sent.fetch_add(part.len() as u64, Ordering::Relaxed) + part.len() as u64;
+        let (name, size, place) = (file.name.clone(), file.size, header.place.clone());
+        let (mut sent, mut told) = (0, Instant::now());
+        let data = ReaderStream::with_capacity(open, 256 << 10).map(move |part| {
+            let part = part.map_err(|error| UploadError::BrokenOff {
+                place: place.clone(),
+                received: sent,
+                reason: error.to_string(),
+            })?;
+            sent += part.len() as u64;
             if has_reader() && told.elapsed() >= PACE {
                 told = Instant::now();
-                remark(&format!("{}: {} of {} MiB", file.name, sent >> 20, file.size >> 20));
+                remark(&format!("{name}: {} of {} MiB", sent >> 20, size >> 20));
             }
-        };
-        let data = ReaderStream::with_capacity(open, 256 << 10)
-            .map(|part| part.map_err(|error| Status::internal(error.to_string())))
-            .inspect(progress);
-        self.0.receive(&header, data).await?;
+            Ok(part)
+        });
+        self.0.receive(header, data).await?;
         Ok(())
     }
 

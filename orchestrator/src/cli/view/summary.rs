@@ -35,6 +35,7 @@ pub(crate) fn lines(ending: &Ending, dress: Dress) -> Vec<String> {
         }
         lines.extend(result.koji.iter().flat_map(in_koji));
     }
+    lines.extend(ending.build.koji.iter().flat_map(in_koji));
     if let Some(failure) = &ending.build.failure {
         lines.extend(of_failure(failure, &ending.tails, dress));
     }

@@ -27,6 +27,7 @@ pub(crate) fn check(site: &Site, files: bool, unread: bool) -> Vec<ConfigError> 
     checks.numbers();
     checks.platforms();
     checks.tls();
+    checks.koji_tls();
     checks.outside();
     if files {
         checks.files();
@@ -211,6 +212,28 @@ impl Checks<'_> {
             ),
             (None, None) => {}
         }
+    }
+
+    fn koji_tls(&mut self) {
+        let tls = &self.site.koji.tls;
+        match (&tls.certificate_file, &tls.key_file) {
+            (Some(_), None) => {
+                let reason = "koji.tls.key_file is missing";
+                self.invalid(Problem::Missing, "koji.tls.certificate_file", reason);
+            }
+            (None, Some(_)) => {
+                let reason = "koji.tls.certificate_file is missing";
+                self.invalid(Problem::Missing, "koji.tls.key_file", reason);
+            }
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        let bridge = self.site.koji.bridge();
+        self.require(
+            !tls.is_set() || bridge.is_some_and(|bridge| bridge.is_https()),
+            Problem::Contradiction,
+            "koji.bridge",
+            "the files under koji.tls are for a bridge at https://HOST:PORT",
+        );
     }
 
     fn require(&mut self, holds: bool, problem: Problem, key: &str, reason: &str) {

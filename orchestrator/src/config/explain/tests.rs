@@ -136,10 +136,16 @@ fn secrets_show_as_present_with_a_fingerprint() {
 fn keys_with_secrets_are_keys() {
     let keys = Site::keys();
     let secret = keys.iter().filter(|key| Site::names_secrets(&key.name)).count();
-    assert_eq!(secret, 13);
+    assert_eq!(secret, 14);
     for key in keys.iter().filter(|key| key.name.ends_with("_file") || key.name.ends_with("_directory")) {
-        let public = ["service.tls.certificate_file", "git.ssh_known_hosts_file", "mail.ca_file"]
-            .contains(&key.name.as_str());
+        let public = [
+            "service.tls.certificate_file",
+            "git.ssh_known_hosts_file",
+            "koji.tls.ca_file",
+            "koji.tls.certificate_file",
+            "mail.ca_file",
+        ]
+        .contains(&key.name.as_str());
         assert_eq!(Site::names_secrets(&key.name), !public, "{}", key.name);
     }
 }

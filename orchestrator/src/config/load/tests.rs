@@ -98,6 +98,15 @@ fn bad_files_are_refused_with_file_key_and_advice() {
              workers: {local: {platforms: [x86_64]}}\n",
             &["'workers.local.platforms'", "together with service.tls"],
         ),
+        (
+            "koji: {bridge: 'https://h:1', tls: {key_file: /dev/null}}\n",
+            &["'koji.tls.key_file'", "koji.tls.certificate_file is missing"],
+        ),
+        (
+            "koji: {bridge: 'https://h:1', tls: {ca_file: /nonexistent/ca}}\n",
+            &["'koji.tls.ca_file'", "/nonexistent/ca"],
+        ),
+        ("koji: {bridge: 'h:1', tls: {ca_file: /etc/hostname}}\n", &["'koji.bridge'", "https://HOST:PORT"]),
         ("workers: {reattach_window: 0s}\n", &["'workers.reattach_window'", "longer than nothing"]),
         ("builds: {max_image: 0MiB}\n", &["'builds.max_image'", "larger than nothing"]),
         ("workers: {local: {registry_config: /nonexistent/c}}\n", &["'workers.local.registry_config'"]),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use common::service::ServiceAddress;
+use common::service::{ClientIdentity, ConnectOptions, ServiceAddress};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ section! {
         hub_url: Option<String> = None,
         /// Address of the hub's files, for links and for artifacts of other builds.
         root_url: Option<String> = None,
-        /// Address of koji-bridge: unix:PATH or HOST:PORT. Without it unix:/run/reactor/koji-bridge.sock, if there is a hub.
+        /// Address of koji-bridge: unix:PATH, HOST:PORT or https://HOST:PORT. Without it unix:/run/reactor/koji-bridge.sock, if there is a hub.
         bridge: Option<ServiceAddress> = None,
         /// What becomes of builds that Koji could not record: refuse or allow.
         unrecorded_builds: UnrecordedBuilds = UnrecordedBuilds::Refuse,
@@ -54,6 +54,23 @@ section! {
         parent_digest: ParentCheck = ParentCheck::Fail,
         /// Longest wait for a parent image's build to be complete in Koji; 0s does not wait.
         parent_deadline: Period = Period::from_secs(180),
+    }
+    sections {
+        /// TLS of the connection to koji-bridge, for a bridge at https://HOST:PORT.
+        tls: KojiTls,
+    }
+}
+
+section! {
+    /// TLS of the connection to koji-bridge, for a bridge at https://HOST:PORT.
+    KojiTls (KojiTlsPatch)
+    settings {
+        /// PEM file with the certificate authority that signed the bridge's certificate. Without it the system's authorities.
+        ca_file: Option<PathBuf> = None,
+        /// PEM file with the certificate that the orchestrator shows to a bridge that asks for one.
+        certificate_file: Option<PathBuf> = None,
+        /// PEM file with the private key of that certificate.
+        key_file: Option<PathBuf> = None,
     }
     sections {}
 }
@@ -180,6 +197,20 @@ impl KojiSetting {
     /// Address of the hub's files, without a slash at its end.
     pub fn root_url(&self) -> Option<&str> {
         self.root_url.as_deref().map(|url| url.trim_end_matches('/'))
+    }
+}
+
+impl KojiTls {
+    /// Whether anything is set.
+    pub fn is_set(&self) -> bool {
+        self.ca_file.is_some() || self.certificate_file.is_some() || self.key_file.is_some()
+    }
+
+    /// How to dial the bridge.
+    pub fn options(&self) -> ConnectOptions {
+        let files = self.certificate_file.clone().zip(self.key_file.clone());
+        let identity = files.map(|(certificate, key)| ClientIdentity { certificate, key });
+        ConnectOptions { ca_file: self.ca_file.clone(), identity, ..ConnectOptions::default() }
     }
 }
 

@@ -106,6 +106,75 @@ async fn each_fault_has_its_code() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_there_with_another_content_is_sent_from_its_beginning() {
+    use futures::StreamExt as _;
+    use md5::{Digest as _, Md5};
+    let (bridge, koji) = koji().await;
+    bridge.set_capabilities(&KojiCapability::ALL);
+    let prepared = koji.prepare_upload("bld_1").await.unwrap();
+    let patience = common::retry::Patience {
+        attempts: 2,
+        first_wait: Duration::from_millis(1),
+        longest_wait: Duration::from_millis(1),
+    };
+    for content in ["damaged", "correct"] {
+        let md5 = hex::encode(Md5::digest(content));
+        let (size, name) = (content.len() as u64, "a.log");
+        let upload =
+            Upload { directory: &prepared.directory, ticket: &prepared.ticket, name, size, md5: &md5 };
+        let source = |offset: u64| {
+            let rest = &content.as_bytes()[usize::try_from(offset).unwrap()..];
+            futures::stream::iter([Ok(bytes::Bytes::from_static(rest))]).boxed()
+        };
+        koji.upload(upload, patience, &source).await.unwrap();
+        let there = bridge.uploaded(&prepared.directory, name).unwrap();
+        assert_eq!(there, content.as_bytes());
+    }
+    assert_eq!(bridge.count("UploadFile"), 3, "the second file took two tries");
+}
+
+#[tokio::test]
+async fn a_bridge_with_a_private_authority_is_reached_with_a_certificate() {
+    use common::service::{ClientIdentity, TlsFiles, install_crypto_provider};
+    install_crypto_provider();
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(file("ca.pem"), authority.self_signed(&key).unwrap().pem()).unwrap();
+    let issuer = rcgen::Issuer::new(authority, key);
+    for name in ["localhost", "orchestrator"] {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        std::fs::write(file(name), params.signed_by(&key, &issuer).unwrap().pem()).unwrap();
+        std::fs::write(file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+    let (certificate, key) = (file("localhost"), file("localhost.key"));
+    let tls = TlsFiles { certificate, key, client_ca: Some(file("ca.pem")) };
+    let bridge = InMemoryBridge::listen_tls(&"https://localhost:0".parse().unwrap(), tls).await.unwrap();
+    let site = |tls: &str| {
+        let path = file("site.yaml");
+        std::fs::write(&path, format!("koji: {{bridge: '{}', tls: {tls}}}\n", bridge.address())).unwrap();
+        crate::config::Site::load(&[path], [], &[]).unwrap()
+    };
+    let at = directory.path().display();
+    let whole = format!(
+        "{{ca_file: {at}/ca.pem, certificate_file: {at}/orchestrator, key_file: {at}/orchestrator.key}}"
+    );
+    let of = |tls: &str| crate::app::outside(&site(tls)).unwrap().koji.unwrap();
+    assert_eq!(of(&whole).describe().await.unwrap().hub_url, "https://koji.example.org/kojihub");
+    for other in [format!("{{ca_file: {at}/ca.pem}}"), "{}".to_owned()] {
+        let koji = of(&other).with_deadline(Duration::from_secs(5));
+        assert_eq!(koji.describe().await.unwrap_err().code, "koji.unavailable", "{other}");
+    }
+    let identity = ClientIdentity { certificate: file("gone"), key: file("orchestrator.key") };
+    let options = ConnectOptions { identity: Some(identity), ..ConnectOptions::default() };
+    let failure = Koji::new(bridge.address().clone()).with_options(options).describe().await.unwrap_err();
+    assert!(failure.to_string().contains("gone") || format!("{failure:?}").contains("gone"), "{failure:?}");
+}
+
+#[tokio::test]
 async fn a_bridge_that_is_not_there_is_unavailable() {
     let (bridge, koji) = koji().await;
     koji.describe().await.unwrap();

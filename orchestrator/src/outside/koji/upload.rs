@@ -4,7 +4,10 @@
 //! read from any offset, and gives the same bytes every time; nothing of it is
 //! held but the part that is on its way.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use common::{
@@ -25,6 +28,9 @@ const CHUNK: usize = 256 * 1024;
 const WAITING: usize = 4;
 /// A slower upload is given up, in bytes per second.
 const SLOWEST: u64 = 64 * 1024;
+
+/// Code of the bridge for a file whose content is not what was announced.
+const DAMAGED: &str = "koji.upload_damaged";
 
 /// Some bytes of a source, or why they cannot be read.
 pub type Part = Result<Bytes, Failure>;
@@ -67,8 +73,14 @@ impl Koji {
         patience: Patience,
         source: &(impl Fn(u64) -> BoxStream<'s, Part> + Sync),
     ) -> Result<(), Failure> {
+        // What is there is wrong, and to go on where it ends would not mend it.
+        let damaged = AtomicBool::new(false);
         let tried = retry(patience, "upload to Koji", || async {
-            self.try_upload(upload, source).await.map_err(TryFailed)
+            let anew = damaged.load(Ordering::Relaxed);
+            let tried = self.try_upload(upload, anew, source).await;
+            let failed_so = tried.as_ref().is_err_and(|failure| failure.code == DAMAGED);
+            damaged.store(failed_so, Ordering::Relaxed);
+            tried.map_err(TryFailed)
         });
         tried.await.map_err(|TryFailed(failure)| failure)
     }
@@ -76,10 +88,11 @@ impl Koji {
     async fn try_upload<'s>(
         &self,
         upload: Upload<'_>,
+        anew: bool,
         source: &(impl Fn(u64) -> BoxStream<'s, Part> + Sync),
     ) -> Result<(), Failure> {
         const CALL: &str = "UploadFile";
-        let there = self.uploaded(upload).await?;
+        let there = if anew { 0 } else { self.uploaded(upload).await? };
         // More than there should be is of no use.
         let offset = if there <= upload.size { there } else { 0 };
         let (messages, receiver) = mpsc::channel(WAITING);

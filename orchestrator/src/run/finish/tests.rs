@@ -68,7 +68,8 @@ async fn record(
     ];
     for number in 1..=targets.len() {
         let scope = format!("to-{number}/");
-        events.push(succeeded::<BuildServices, NoteTags<'_>>(&scope, former));
+        let noted = NotedTags { fixed: [tag("c-new")].into(), former: former.clone() };
+        events.push(succeeded::<BuildServices, NoteTags<'_>>(&scope, &noted));
         events.push(succeeded::<BuildServices, PushTags<'_>>(&scope, &()));
         events.push(EventKind::StepStarted {
             step: format!("{scope}{}", PushFloatingTags::NAME),
@@ -133,6 +134,39 @@ async fn tags_go_back_without_a_plan_and_past_those_that_cannot() {
         assert_eq!(now("c-new").await, None);
         assert_eq!(now("a-broken").await.as_ref() == Some(broken), number == 1);
     }
+}
+
+#[tokio::test]
+async fn once_koji_has_the_build_only_floating_tags_go_back() {
+    let state = tempfile::tempdir().unwrap();
+    let services = services(state.path()).await;
+    let directory = state.path().join("one");
+    let layout = Layout::create(&directory).await.unwrap();
+    let before = put(&layout, "before", &["b-latest"]).await;
+    let index = put(&layout, "ours", &["b-latest", "c-new"]).await;
+    let former = [(tag("b-latest"), Some(before.clone())), (tag("c-new"), None)].into();
+    let journal = record(&[Target::Layout { directory }], &index, &former).await;
+    let imported = crate::run::RecordedBuild { build: 7, nvr: "hello-1.0-3".parse().unwrap(), web_url: None };
+    let event = succeeded::<BuildServices, RecordBuild<'_>>("", &imported);
+    common::flow::Journal::append(&journal, event).await.unwrap();
+    let flow = Flow::new(&services, &journal, CancellationToken::new());
+    let outcome = crate::run::as_it_stands(&flow, Err(Failure::cancelled("too late").into())).await;
+    let failures = finish(&flow, &outcome).await;
+    assert!(failures.is_empty(), "{failures:?}");
+    let now = async |name: &str| {
+        let found = layout.head_manifest(&Selector::Tag(tag(name))).await.unwrap();
+        found.map(|found| found.digest)
+    };
+    assert_eq!(now("b-latest").await, Some(before.digest));
+    assert_eq!(now("c-new").await, Some(index.digest), "the import names it");
+    let document = services.shared.store.document(&services.stamp.build, OUTCOME).await.unwrap().unwrap();
+    let recorded: Outcome = serde_json::from_str(&document).unwrap();
+    assert_eq!(recorded.koji.unwrap().build, 7);
+    let message = recorded.failure.unwrap().message;
+    assert!(
+        message.contains("too late (imported into Koji as build 7, hello-1.0-3, not tagged"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod people;
 mod prepare_upload;
 mod record_build;
 mod refund;
+mod stands;
 mod tag_build;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use prepare_upload::{PrepareKojiUpload, PreparedUpload, UPLOAD_TICKET};
 pub use record_build::{RecordBuild, RecordedBuild};
 pub use refund::RefundBuild;
 pub(super) use refund::give_back;
+pub use stands::as_it_stands;
 pub use tag_build::{TagBuild, TagTask};
 
 use super::BuiltMember;
@@ -119,21 +121,5 @@ pub(super) async fn tag(
     if let Some(tag) = tag {
         flow.run(TagBuild { build: recorded.build, nvr: &recorded.nvr, tag }).await?;
     }
-    Ok(Some(KojiRecord {
-        build: recorded.build,
-        nvr: recorded.nvr.clone(),
-        tag: tag.map(str::to_owned),
-        web_url: recorded.web_url.clone(),
-    }))
-}
-
-/// A failure after the import, which nothing takes back: it says so.
-pub(super) fn after_import(failure: Failure, recorded: Option<&RecordedBuild>) -> Failure {
-    let Some(RecordedBuild { build, nvr, .. }) = recorded else { return failure };
-    if failure.class == FailureClass::Cancelled {
-        return failure;
-    }
-    let message =
-        format!("{} (imported into Koji as build {build}, {nvr}, which stays there)", failure.message);
-    Failure { message, ..failure }
+    Ok(Some(recorded.record(tag.map(str::to_owned))))
 }

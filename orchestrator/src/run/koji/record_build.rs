@@ -8,7 +8,7 @@ use std::{io::ErrorKind, path::Path, time::Duration};
 
 use common::{
     failure::{Failure, FailureClass},
-    flow::{Context, Policy, Stage, Step},
+    flow::{Context, Policy, Stage, Step, event::KojiRecord},
     nvr::Nvr,
     secret::Secret,
     work::{Descriptor, KojiFile},
@@ -56,6 +56,14 @@ pub struct RecordedBuild {
     pub nvr: Nvr,
     /// Its page.
     pub web_url: Option<String>,
+}
+
+impl RecordedBuild {
+    /// The record as results have it, with the tag that the build got.
+    pub(super) fn record(&self, tag: Option<String>) -> KojiRecord {
+        let Self { build, nvr, web_url } = self.clone();
+        KojiRecord { build, nvr, tag, web_url }
+    }
 }
 
 impl Step<BuildServices> for RecordBuild<'_> {

@@ -35,6 +35,9 @@ pub struct TagBuild<'a> {
 pub struct TagTask {
     /// The task; `None` when the build had the tag.
     pub task: Option<u64>,
+    /// The tag.
+    #[serde(default)]
+    pub tag: Option<String>,
 }
 
 impl Step<BuildServices> for TagBuild<'_> {
@@ -62,7 +65,7 @@ impl Step<BuildServices> for TagBuild<'_> {
             {
                 TagAnswer::Tagged => {
                     services.say(cx.name, &format!("{} has the tag {}", self.nvr, self.tag)).await;
-                    return Ok(TagTask { task: last.map(|(task, _)| task) });
+                    return Ok(self.tagged(last.map(|(task, _)| task)));
                 }
                 TagAnswer::Task(task) => task,
             };
@@ -75,7 +78,7 @@ impl Step<BuildServices> for TagBuild<'_> {
             let reason = match ended {
                 Some(ended) if ended.state == KojiTaskState::Closed => {
                     services.say(cx.name, &format!("{} has the tag {}", self.nvr, self.tag)).await;
-                    return Ok(TagTask { task: Some(task) });
+                    return Ok(self.tagged(Some(task)));
                 }
                 Some(ended) if ended.state == KojiTaskState::Cancelled => "it was cancelled".to_owned(),
                 Some(ended) => ended.reason,
@@ -90,6 +93,10 @@ impl Step<BuildServices> for TagBuild<'_> {
 }
 
 impl TagBuild<'_> {
+    fn tagged(&self, task: Option<u64>) -> TagTask {
+        TagTask { task, tag: Some(self.tag.to_owned()) }
+    }
+
     fn pending(&self, task: u64, deadline: Duration) -> Failure {
         let message = format!(
             "task {task}, which tags {} with {}, is still pending after {} s",

@@ -3,7 +3,7 @@
 //! The type of the event has a version. Fields may come, and stay what they are;
 //! if one had to change, the version would.
 
-use common::{failure::FailureClass, platform::Platform};
+use common::{failure::FailureClass, flow::event::KojiRecord, platform::Platform};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -77,6 +77,9 @@ pub struct BuildEnded<'a> {
     pub names: &'a [String],
     /// The image; null if there is none.
     pub image: Option<&'a OutcomeImage>,
+    /// What Koji has of a build that did not succeed; null if it has nothing. A
+    /// successful build has it in `image`.
+    pub koji: Option<&'a KojiRecord>,
     /// What failed, the primary cause first; of a build that succeeded, what
     /// failed afterwards. At most 20.
     pub failures: Vec<EndedFailure<'a>>,
@@ -139,6 +142,7 @@ impl<'a> From<&'a Notice> for BuildEndedEvent<'a> {
                 created_at: notice.created_at,
                 names: &notice.names,
                 image: notice.image.as_ref(),
+                koji: notice.koji.as_ref(),
                 failures: notice.failures.iter().take(MAX_FAILURES).map(EndedFailure::from).collect(),
             },
         }
@@ -203,6 +207,7 @@ mod tests {
                     "created_at": "1970-01-01T00:00:00Z",
                     "names": ["foo/bar:baz", "foo/bar:latest"],
                     "image": null,
+                    "koji": null,
                     "failures": [{
                         "class": "source",
                         "code": "build.failed",

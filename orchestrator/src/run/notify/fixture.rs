@@ -27,6 +27,7 @@ pub(super) fn notice() -> Notice {
         component: Some("hello".parse().unwrap()),
         names: vec!["foo/bar:baz".to_owned(), "foo/bar:latest".to_owned()],
         image: None,
+        koji: None,
         failures: Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use common::{
     failure::{Failure, FailureClass},
     flow::{
         Flow,
-        event::{BuildResult, Publication},
+        event::{BuildResult, KojiRecord, Publication},
     },
     image::{ImageReference, Tag},
     names::{BuildId, Component},
@@ -58,6 +58,8 @@ pub struct Notice {
     pub names: Vec<String>,
     /// The image.
     pub image: Option<OutcomeImage>,
+    /// What Koji has of a build that did not succeed.
+    pub koji: Option<KojiRecord>,
     /// What failed, the primary cause first.
     pub failures: Vec<Failure>,
 }
@@ -114,7 +116,8 @@ impl Notice {
             component,
             names: names.into_iter().take(MAX_NAMES).collect(),
             image: recorded.image,
-            failures: failures(outcome, later, history.cancel_reason.as_deref()),
+            koji: recorded.koji,
+            failures: failures(outcome, later),
         }))
     }
 
@@ -142,20 +145,11 @@ fn status(outcome: &Result<BuildResult, Failures>) -> Status {
     }
 }
 
-/// Everything that failed. Why somebody wanted it to stop says more than that it
-/// was stopped.
-fn failures(
-    outcome: &Result<BuildResult, Failures>,
-    later: &[Failure],
-    cancel_reason: Option<&str>,
-) -> Vec<Failure> {
+/// Everything that failed.
+fn failures(outcome: &Result<BuildResult, Failures>, later: &[Failure]) -> Vec<Failure> {
     let mut all: Vec<Failure> = Vec::new();
     if let Err(failures) = outcome {
         all.extend(failures.all().cloned());
-    }
-    if let (Some(primary), Status::Canceled, Some(reason)) = (all.first_mut(), status(outcome), cancel_reason)
-    {
-        *primary = Failure { step: primary.step.clone(), ..Failure::cancelled(reason) };
     }
     all.extend(later.iter().cloned());
     all.into_iter().flat_map(|failure| failure.bounded().each()).take(Failure::MAX_OTHERS).collect()
@@ -294,11 +288,11 @@ mod tests {
 
     #[test]
     fn a_cancelled_build_says_who_wanted_it_and_what_remained() {
-        let stopped = Failure::cancelled("the build was asked to stop").in_step("x86_64/build_image");
+        let stopped = Failure::cancelled("wrong branch").in_step("x86_64/build_image");
         let later = Failure::new(FailureClass::Infrastructure, "publish.tags_remain", "one:latest");
         let outcome = Err(Failures::from(stopped));
         assert_eq!(status(&outcome), Status::Canceled);
-        let told = failures(&outcome, &[later], Some("wrong branch"));
+        let told = failures(&outcome, &[later]);
         assert_eq!(told[0].message, "cancelled: wrong branch");
         assert_eq!(
             (told[0].step.as_str(), told[1].code.as_str()),

@@ -47,6 +47,9 @@ pub(super) fn body(notice: &Notice, submitter: &str, explanation: &str) -> Strin
         line(&mut text, "Name, version, release", nvr);
     }
     line(&mut text, "Build", &notice.build);
+    if let Some(koji) = &notice.koji {
+        line(&mut text, "Koji build", koji.build);
+    }
     if let Some(image) = &notice.image {
         line(&mut text, "Digest", &image.digest);
     }

@@ -29,7 +29,7 @@ fn warning(message: impl Into<String>) -> EventKind {
 }
 
 fn ended(state: BuildState) -> EventKind {
-    EventKind::Ended { state, failure: None, later_failures: vec![], result: None }
+    EventKind::Ended { state, failure: None, later_failures: vec![], result: None, koji: None }
 }
 
 fn started(step: &str, attempt: u32) -> EventKind {
