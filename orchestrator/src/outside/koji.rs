@@ -9,6 +9,7 @@
 //! and `koji.bad_answer`.
 
 mod error;
+mod patience;
 mod people;
 mod reach;
 mod recording;
@@ -37,6 +38,7 @@ pub use common::koji::{
     TaskOutput, UploadDirectory,
 };
 pub use error::KojiError;
+pub use patience::KojiPatience;
 pub use people::KojiTaskInfo;
 pub use reach::KojiReach;
 pub use recording::{Import, Imported, Refund, TagAnswer};
@@ -53,6 +55,7 @@ type Client = KojiBridgeServiceClient<Connection>;
 pub struct Koji {
     bridge: ServiceAddress,
     deadline: Duration,
+    patience: KojiPatience,
     connection: Arc<OnceCell<Connection>>,
 }
 
@@ -65,13 +68,25 @@ impl fmt::Debug for Koji {
 impl Koji {
     /// Koji behind the bridge at an address. Nothing is connected yet.
     pub fn new(bridge: ServiceAddress) -> Self {
-        Self { bridge, deadline: ANSWER_DEADLINE, connection: Arc::default() }
+        let patience = KojiPatience::default();
+        Self { bridge, deadline: ANSWER_DEADLINE, patience, connection: Arc::default() }
     }
 
     /// The same with another deadline for each answer.
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// The same with another patience, for steps that repeat their calls.
+    #[must_use]
+    pub fn with_patience(self, patience: KojiPatience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long steps wait for an answer.
+    pub fn patience(&self) -> KojiPatience {
+        self.patience
     }
 
     /// Where the bridge is.

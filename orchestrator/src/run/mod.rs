@@ -38,7 +38,7 @@ pub use finish::finish;
 pub use image_stream::{StreamUpdate, UpdateImageStream};
 pub use koji::{
     PrepareKojiUpload, PreparedUpload, RecordBuild, RecordedBuild, RefundBuild, TagBuild, TagTask,
-    UPLOAD_TICKET,
+    UPLOAD_TICKET, look_after_refunds,
 };
 pub use members::BuiltMember;
 pub use notify::{Addressee, BuildEnded, BuildEndedEvent, EndedFailure, Git, Notice, Notify, Told, notify};

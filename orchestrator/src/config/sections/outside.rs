@@ -48,6 +48,8 @@ section! {
         image_archive: ImageArchive = ImageArchive::Image,
         /// Longest wait for the task in Koji that tags a build.
         tag_deadline: Period = Period::from_secs(3600),
+        /// Longest wait of a build for a hub that is down, at most a week.
+        offline_deadline: Period = Period::from_secs(86_400),
     }
     sections {}
 }
