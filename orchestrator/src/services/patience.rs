@@ -147,3 +147,6 @@ fn gave_up(what: &str, bound: Duration, failure: Failure) -> Failure {
     gave_up.causes = [vec![format!("{}: {}", failure.code, failure.message)], failure.causes].concat();
     gave_up
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,3 +189,6 @@ pub(super) fn imported_unheard(nvr: &Nvr, build: u64) -> Failure {
     Failure::new(FailureClass::Policy, "koji.imported_unheard", message)
         .with_advice("untag or delete the build in Koji, or submit the build again with another release")
 }
+
+#[cfg(test)]
+mod tests;
