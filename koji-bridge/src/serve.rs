@@ -201,7 +201,8 @@ impl Bridge {
             let named = |server: &mut Server| server.absent.push(SERVICE_NAME);
             return serve_all(self.listeners, &routes, &health, &self.service, named, shutdown).await;
         };
-        let tickets = self.uploads.tickets().map_err(|(path, source)| BridgeError::TicketKey { path, source })?;
+        let tickets =
+            self.uploads.tickets().map_err(|(path, source)| BridgeError::TicketKey { path, source })?;
         let (hub_of_uploads, options) = (Arc::new(settings.clone()), self.uploads.options());
         let (counted, end) = (metrics.clone(), shutdown.token.clone());
         let uploads = Arc::new(Uploads::new(&hub_of_uploads, tickets, options, counted, end)?);

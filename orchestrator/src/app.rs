@@ -161,6 +161,7 @@ impl App {
         });
 
         shutdown.tracker.spawn(pool.look_after(shutdown.token.clone()));
+        shutdown.tracker.spawn(run::look_after_refunds(services.clone()));
         let supervisor = Supervisor::new(services.clone(), shutdown.clone());
         let server = parts::server(&services, &supervisor, access, &shutdown, foreground);
         let grace = services.site.service.shutdown_grace.duration();

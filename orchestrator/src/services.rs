@@ -24,8 +24,10 @@ use crate::{
     store::{Store, logs::LogStore},
 };
 
+mod patience;
 mod planning;
 
+pub use patience::{Watched, patiently, patiently_for, watch_task};
 pub use planning::{BuildStamp, LayoutRoot, Narrator, PlanServices, Reach, Vault};
 
 /// What all builds share.
@@ -133,6 +135,12 @@ impl BuildServices {
     /// line is no reason to fail a build.
     pub async fn say(&self, step: &str, text: &str) {
         self.planning.say(step, text).await;
+    }
+}
+
+impl AsRef<PlanServices> for BuildServices {
+    fn as_ref(&self) -> &PlanServices {
+        &self.planning
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     api::{Access, BuildApi, ConnectionSettings, KojiRelay, WorkerApi},
     config::Site,
     launch::{Launcher, LocalWorkers},
-    outside::{Http, HttpError, Koji, Outside},
+    outside::{Http, HttpError, Koji, KojiPatience, Outside},
     pool::Pool,
     repository::GitAccess,
     services::{LayoutRoot, Services},
@@ -102,10 +102,14 @@ fn worker_program() -> PathBuf {
 
 /// Other systems, with the site's credentials.
 pub fn outside(site: &Site) -> Result<Outside, HttpError> {
+    let patience = KojiPatience::default().with_offline(site.koji.offline_deadline.duration());
     Ok(Outside {
         registries: registries(site),
         git: git_access(site),
-        koji: site.koji.bridge().map(|bridge| Koji::new(bridge).with_options(site.koji.tls.options())),
+        koji: site
+            .koji
+            .bridge()
+            .map(|bridge| Koji::new(bridge).with_options(site.koji.tls.options()).with_patience(patience)),
         http: Http::new()?,
     })
 }

@@ -9,6 +9,7 @@
 //! and `koji.bad_answer`.
 
 mod error;
+mod patience;
 mod people;
 mod reach;
 mod recording;
@@ -37,6 +38,7 @@ pub use common::koji::{
     TaskOutput, UploadDirectory,
 };
 pub use error::KojiError;
+pub use patience::KojiPatience;
 pub use people::KojiTaskInfo;
 pub use reach::KojiReach;
 pub use recording::{Import, Imported, Refund, TagAnswer};
@@ -54,6 +56,7 @@ pub struct Koji {
     bridge: ServiceAddress,
     options: ConnectOptions,
     deadline: Duration,
+    patience: KojiPatience,
     connection: Arc<OnceCell<Connection>>,
 }
 
@@ -66,8 +69,8 @@ impl fmt::Debug for Koji {
 impl Koji {
     /// Koji behind the bridge at an address. Nothing is connected yet.
     pub fn new(bridge: ServiceAddress) -> Self {
-        let options = ConnectOptions::default();
-        Self { bridge, options, deadline: ANSWER_DEADLINE, connection: Arc::default() }
+        let (options, patience) = (ConnectOptions::default(), KojiPatience::default());
+        Self { bridge, options, deadline: ANSWER_DEADLINE, patience, connection: Arc::default() }
     }
 
     /// The same with whom to trust and what to show at an `https://` address. A
@@ -81,6 +84,17 @@ impl Koji {
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// The same with another patience, for steps that repeat their calls.
+    #[must_use]
+    pub fn with_patience(self, patience: KojiPatience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long steps wait for an answer.
+    pub fn patience(&self) -> KojiPatience {
+        self.patience
     }
 
     /// Where the bridge is.

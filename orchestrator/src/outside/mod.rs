@@ -17,8 +17,9 @@ pub use allowed::{AllowedPlaceError, AllowedPlaces};
 pub use http::{Downloaded, Http, HttpError, HttpSettings, shown, shown_address};
 pub use koji::{
     ImageTask, Import, Imported, Koji, KojiArchive, KojiBridge, KojiBuild, KojiBuildState, KojiCapability,
-    KojiChecksum, KojiError, KojiReach, KojiRepository, KojiTarget, KojiTask, KojiTaskInfo, KojiTaskState,
-    KojiUser, Part, Refund, Reservation, ReservationRequest, TagAnswer, TaskOutput, Upload, UploadDirectory,
+    KojiChecksum, KojiError, KojiPatience, KojiReach, KojiRepository, KojiTarget, KojiTask, KojiTaskInfo,
+    KojiTaskState, KojiUser, Part, Refund, Reservation, ReservationRequest, TagAnswer, TaskOutput, Upload,
+    UploadDirectory,
 };
 pub use mail::{Attachment, Delivery, Letter, MailError, Mailer, RefusedRecipient, mail_address};
 pub use odcs::{Compose, ComposeKind, ComposeRequest, ComposeState, Odcs};

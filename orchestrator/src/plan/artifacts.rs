@@ -24,7 +24,7 @@ use super::record::check_record;
 use crate::{
     outside::{AllowedPlaces, Koji, shown},
     repository::inputs::{ArtifactWishes, KojiArtifacts},
-    services::PlanServices,
+    services::{PlanServices, patiently},
 };
 
 /// Downloads, and questions to Koji, side by side.
@@ -112,13 +112,13 @@ impl Step<PlanServices> for FetchArtifacts<'_> {
     type Output = ArtifactOutcome;
 
     fn policy(&self) -> Policy {
-        Policy { timeout: std::time::Duration::from_secs(4 * 3600), ..Policy::default() }
+        Policy { timeout: crate::outside::KojiPatience::STEP_LIMIT, ..Policy::default() }
     }
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<ArtifactOutcome, Failure> {
         let services = cx.services;
         let allowed = AllowedPlaces::parse(&services.site.artifacts.allowed_domains)?;
-        let wanted = self.resolve(services, &allowed, cx.name).await?;
+        let wanted = self.resolve(cx, &allowed).await?;
         // What is wanted takes about as much as what will have been fetched.
         check_record(&wanted).map_err(too_many)?;
         if !services.reach.may_change() {
@@ -167,15 +167,15 @@ impl FetchArtifacts<'_> {
     /// All files that are meant, or all problems.
     async fn resolve(
         &self,
-        services: &PlanServices,
+        cx: &Context<'_, PlanServices>,
         allowed: &AllowedPlaces,
-        step: &str,
     ) -> Result<Vec<WantedArtifact>, Failure> {
+        let (services, step) = (cx.services, cx.name);
         let (mut wanted, mut problems) = (Vec::new(), Vec::new());
         match &services.outside.koji {
             _ if self.wishes.koji.is_empty() => {}
             Some(koji) if services.reach.may_ask() => {
-                let asked = self.wishes.koji.iter().cloned().map(|wish| of_koji(koji, wish));
+                let asked = self.wishes.koji.iter().cloned().map(|wish| of_koji(cx, koji, wish));
                 let asked: Vec<_> = stream::iter(asked).buffered(AT_A_TIME).collect().await;
                 for result in asked {
                     match result {
@@ -209,13 +209,18 @@ impl FetchArtifacts<'_> {
 }
 
 /// The files of one Koji build.
-async fn of_koji(koji: &Koji, wish: KojiArtifacts) -> Result<Vec<WantedArtifact>, Failure> {
-    let Some(build) = koji.build(&wish.nvr).await? else {
+async fn of_koji(
+    cx: &Context<'_, PlanServices>,
+    koji: &Koji,
+    wish: KojiArtifacts,
+) -> Result<Vec<WantedArtifact>, Failure> {
+    let Some(build) = patiently(cx, "look for a build in Koji", || koji.build(&wish.nvr)).await? else {
         let text = format!("fetch-artifacts-koji.yaml: build {} is not found in Koji", wish.nvr);
         return Err(Failure::new(FailureClass::Source, "artifacts.build_not_found", text)
             .with_advice("correct the name, version and release"));
     };
-    let archives = koji.archives(build.id, Some("maven")).await?;
+    let archives =
+        patiently(cx, "list the files of a build in Koji", || koji.archives(build.id, Some("maven"))).await?;
     let directory = koji.maven_directory(&build).await?;
     archives_of(&wish, &archives, &directory)
 }

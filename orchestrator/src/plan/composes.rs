@@ -24,10 +24,10 @@ pub use self::{
     intents::{Intent, Intents},
     wait::WaitComposes,
 };
-use super::repositories::ByPlatform;
+use super::{repositories::ByPlatform, target::koji_policy};
 use crate::{
     outside::{Compose, ComposeRequest, Odcs},
-    services::PlanServices,
+    services::{PlanServices, patiently},
 };
 
 /// What came of the composes.
@@ -98,10 +98,14 @@ impl Step<PlanServices> for DecideComposes<'_> {
     const STAGE: Stage = Stage::Prepare;
     type Output = ComposeDecision;
 
+    fn policy(&self) -> Policy {
+        koji_policy()
+    }
+
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<ComposeDecision, Failure> {
         let services = cx.services;
         let tag = match self.inputs.target {
-            Some(target) => build_tag(services, cx.name, target).await?,
+            Some(target) => build_tag(cx, target).await?,
             None => None,
         };
         let decision = decide(&services.site.composes, &self.inputs, tag.as_deref())?;
@@ -118,7 +122,8 @@ impl Step<PlanServices> for DecideComposes<'_> {
 }
 
 /// The build tag of a target; a dry run that may not ask has a name for it.
-async fn build_tag(services: &PlanServices, step: &str, target: &str) -> Result<Option<String>, Failure> {
+async fn build_tag(cx: &Context<'_, PlanServices>, target: &str) -> Result<Option<String>, Failure> {
+    let (services, step) = (cx.services, cx.name);
     if !services.reach.may_ask() {
         services.say(step, &format!("the build tag of target '{target}' is not known offline")).await;
         return Ok(Some(format!("(build tag of {target})")));
@@ -128,7 +133,7 @@ async fn build_tag(services: &PlanServices, step: &str, target: &str) -> Result<
         return Err(Failure::new(FailureClass::Policy, "compose.no_koji", text)
             .with_advice("set koji.hub_url and koji.bridge, or submit the build without a target"));
     };
-    match koji.target(target).await? {
+    match patiently(cx, "look up the target in Koji", || koji.target(target)).await? {
         Some(found) => Ok(Some(found.build_tag)),
         None => {
             let text = format!("no matching build target found: Koji has no target '{target}'");

@@ -37,6 +37,12 @@ impl Facts<'_> {
         }
     }
 
+    /// Whether the build will be recorded in Koji, so that it needs a name there.
+    pub fn is_recorded(&self) -> bool {
+        super::catalogue::entry("record_build")
+            .is_some_and(|entry| (entry.applies)(self) == super::catalogue::Answer::Runs)
+    }
+
     /// Whether a Flatpak is built.
     pub fn is_flatpak(&self) -> bool {
         self.request.flatpak
@@ -47,4 +53,39 @@ impl Facts<'_> {
 /// (`koji/image-build`, with or without a tag).
 pub fn is_koji_filesystem(image: &str) -> bool {
     image.strip_prefix(KOJI_FILESYSTEM).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use common::koji::{KojiBridge, KojiCapability};
+
+    use super::*;
+    use crate::plan::policy;
+
+    #[test]
+    fn a_bridge_alone_is_a_koji() {
+        let settings = Settings {
+            koji: crate::config::KojiSetting {
+                bridge: Some("unix:/run/bridge.sock".parse().unwrap()),
+                ..Default::default()
+            },
+            ..Settings::default()
+        };
+        let request = BuildRequest::new("https://git.example.org/hello.git", None);
+        let recording = vec![KojiCapability::Upload, KojiCapability::Import];
+        // What the bridge can do, whether the build is recorded, whether it may be made.
+        for (capabilities, is_recorded) in [(recording, true), (vec![KojiCapability::Builds], false)] {
+            let bridge = KojiBridge { capabilities, ..KojiBridge::default() };
+            let koji = &KojiReach::Serving { bridge };
+            let facts = Facts {
+                settings: &settings,
+                request: &request,
+                repository: None,
+                assumed_parent: None,
+                koji,
+            };
+            assert_eq!(facts.is_recorded(), is_recorded);
+            assert_eq!(policy::records(&facts).map(|verdict| verdict.allowed), Some(is_recorded));
+        }
+    }
 }

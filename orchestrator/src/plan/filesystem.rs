@@ -16,14 +16,13 @@ use common::{
     flow::{Context, Policy, Stage, Step},
 };
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use self::fetch::{FetchFilesystems, FilesystemFile};
 use super::target::koji_policy;
 use crate::{
     outside::{ImageTask, Koji, KojiTask, KojiTaskState},
-    services::PlanServices,
+    services::{PlanServices, Watched, patiently, watch_task},
 };
 
 /// How long the cancellation of a task may take.
@@ -72,7 +71,8 @@ impl Step<PlanServices> for StartFilesystem<'_> {
             return Ok(None);
         }
         let key = format!("{}/{}", services.stamp.build, cx.name);
-        let task = koji.start_image_task(self.image, &key).await?;
+        let task =
+            patiently(cx, "start an image task in Koji", || koji.start_image_task(self.image, &key)).await?;
         services.say(cx.name, &format!("Koji task {task} makes {what}")).await;
         if cx.resumed {
             // The bridge knows the key of a task that it has started, unless it
@@ -131,7 +131,7 @@ impl Step<PlanServices> for WaitFilesystem {
             // A hub that is down for a while does not stop its tasks.
             attempts: 20,
             wait: Duration::from_secs(15),
-            timeout: self.limit + CANCEL_DEADLINE * 2,
+            timeout: self.limit + koji_policy().timeout + CANCEL_DEADLINE * 2,
             grace: CANCEL_DEADLINE + Duration::from_secs(5),
         }
     }
@@ -140,18 +140,21 @@ impl Step<PlanServices> for WaitFilesystem {
         let koji = configured(cx.services)?;
         let number = self.task.task;
         cx.services.say(cx.name, &format!("waiting for Koji task {number}")).await;
-        let waited = tokio::select! {
-            waited = timeout(self.limit, koji.wait_for_task(number)) => waited,
+        let watched = tokio::select! {
+            watched = watch_task(cx, koji, number, self.limit) => watched?,
             () = cx.cancel.cancelled() => {
                 self.give_up(cx, koji).await;
                 return Err(Failure::cancelled("the build was asked to stop"));
             }
         };
-        let Ok(ended) = waited else {
-            self.give_up(cx, koji).await;
-            return Err(took_too_long(number, self.limit));
-        };
-        verdict(number, ended?)
+        match watched {
+            Watched::Ended(task) => verdict(number, Some(task)),
+            Watched::Unknown => verdict(number, None),
+            Watched::Pending => {
+                self.give_up(cx, koji).await;
+                Err(took_too_long(number, self.limit))
+            }
+        }
     }
 }
 

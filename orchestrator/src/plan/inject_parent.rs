@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::target::{askable, koji_policy};
 use crate::{
     outside::{Koji, KojiArchive, KojiBuild},
-    services::PlanServices,
+    services::{PlanServices, patiently},
 };
 
 /// Finds the image of the Koji build that the request names. `None` where Koji
@@ -53,13 +53,15 @@ impl Step<PlanServices> for InjectParent<'_> {
             return Err(no_koji(self.build));
         }
         let Some(koji) = askable(cx.services) else { return Ok(None) };
-        let build = find(koji, self.build).await?.ok_or_else(|| unknown(self.build))?;
+        let build = find(cx, koji, self.build).await?.ok_or_else(|| unknown(self.build))?;
         if !build.is_complete() {
             return Err(incomplete(&build));
         }
         let mut pulls = recorded_pulls(&build);
         if pulls.is_empty() {
-            pulls = archived_pulls(&koji.archives(build.id, None).await?);
+            pulls = archived_pulls(
+                &patiently(cx, "list the files of a build in Koji", || koji.archives(build.id, None)).await?,
+            );
         }
         let image = choose(&build, &pulls, self.replaces)?;
         cx.services.say(cx.name, &format!("{} is replaced by {image} of {}", self.replaces, build.nvr)).await;
@@ -68,15 +70,19 @@ impl Step<PlanServices> for InjectParent<'_> {
 }
 
 /// The build of this number or NVR.
-async fn find(koji: &Koji, build: &str) -> Result<Option<KojiBuild>, Failure> {
+async fn find(
+    cx: &Context<'_, PlanServices>,
+    koji: &Koji,
+    build: &str,
+) -> Result<Option<KojiBuild>, Failure> {
     if let Ok(id) = build.parse() {
-        return koji.build_by_id(id).await;
+        return patiently(cx, "look for a build in Koji", || koji.build_by_id(id)).await;
     }
     let nvr: Nvr = build.parse().map_err(|error| {
         Failure::from_error(FailureClass::User, "inject.bad_build", &error)
             .with_advice("give the Koji build as NAME-VERSION-RELEASE or as its number")
     })?;
-    koji.build(&nvr).await
+    patiently(cx, "look for a build in Koji", || koji.build(&nvr)).await
 }
 
 /// What the build's record says can be pulled.

@@ -24,7 +24,7 @@ pub mod help;
 mod inject_parent;
 pub mod joints;
 #[cfg(test)]
-mod koji_fixture;
+pub(crate) mod koji_fixture;
 pub mod labels;
 mod parent_build;
 mod parent_digests;

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     config::ParentCheck,
     outside::{Koji, KojiBuild, KojiBuildState},
-    services::PlanServices,
+    services::{PlanServices, patiently},
 };
 
 /// The Koji build that an image's labels name: component, version and release,
@@ -87,14 +87,18 @@ impl Step<PlanServices> for FindParentBuild<'_> {
     type Output = Option<ParentBuild>;
 
     fn policy(&self) -> Policy {
-        Policy { timeout: self.wait.limit + Duration::from_secs(300), ..koji_policy() }
+        Policy { timeout: self.wait.limit + koji_policy().timeout, ..koji_policy() }
     }
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Option<ParentBuild>, Failure> {
         let Some(koji) = askable(cx.services) else { return Ok(None) };
         let Some(build) = self.complete_build(cx, koji).await? else { return Ok(None) };
         let digests = match self.digests {
-            true => Some(RecordedDigests::of(&build, &koji.archives(build.id, Some("image")).await?)),
+            true => {
+                let asked = || koji.archives(build.id, Some("image"));
+                let archives = patiently(cx, "list the images of a build in Koji", asked).await?;
+                Some(RecordedDigests::of(&build, &archives))
+            }
             false => None,
         };
         cx.services.say(cx.name, &format!("the parent is Koji build {} ({})", build.nvr, build.id)).await;
@@ -117,7 +121,7 @@ impl FindParentBuild<'_> {
     ) -> Result<Option<KojiBuild>, Failure> {
         let deadline = Instant::now() + self.wait.limit;
         loop {
-            let found = koji.build(self.nvr).await?;
+            let found = patiently(cx, "look for a build in Koji", || koji.build(self.nvr)).await?;
             let state = match found {
                 Some(build) if build.is_complete() => return Ok(Some(build)),
                 Some(build) if build.state != KojiBuildState::Building => return Err(unusable(&build)),

@@ -56,7 +56,7 @@ fn sources(settings: &Settings, uri: &str) -> Option<Verdict> {
 
 /// A site that has Koji wants its builds there.
 pub(super) fn records(facts: &Facts<'_>) -> Option<Verdict> {
-    if facts.is_scratch() || facts.settings.koji.hub_url.is_none() {
+    if facts.is_scratch() || facts.settings.koji.bridge().is_none() {
         return None;
     }
     let record = catalogue::entry("record_build")?;

@@ -23,7 +23,7 @@ use self::candidates::NotCountable;
 use super::target::koji_policy;
 use crate::{
     outside::{Koji, KojiBuild, KojiBuildState},
-    services::PlanServices,
+    services::{PlanServices, patiently},
 };
 
 /// Releases that are tried before giving up.
@@ -131,6 +131,10 @@ pub struct ChooseRelease<'a> {
     /// failed can be taken again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub reserves: bool,
+    /// Whether Koji is asked for a build of the release that somebody has given:
+    /// where none is reserved, nobody else does before the import.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_checked: bool,
 }
 
 /// What is known without asking anybody.
@@ -199,11 +203,15 @@ impl Step<PlanServices> for ChooseRelease<'_> {
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<ReleaseChoice, Failure> {
         let choice = match (self.decide()?, &cx.services.outside.koji) {
+            (Decision::Settled(choice), Some(koji)) if self.is_checked => {
+                self.check(cx, koji, &choice).await?;
+                choice
+            }
             (Decision::Settled(choice), _) => choice,
             (Decision::Ask { append_to }, Some(koji)) => {
                 let name = self.labels.component.as_deref().unwrap_or_default();
                 let version = self.labels.version.as_deref().unwrap_or_default();
-                search(koji, name, version, append_to, self.reserves).await?
+                search(cx, koji, (name, version), append_to, self.reserves).await?
             }
             (Decision::Ask { .. }, None) => return Err(no_koji()),
         };
@@ -213,26 +221,65 @@ impl Step<PlanServices> for ChooseRelease<'_> {
     }
 }
 
+impl ChooseRelease<'_> {
+    /// Makes sure that Koji has no build of a release that is not its own choice.
+    /// One that has failed or was cancelled can be taken again.
+    async fn check(
+        &self,
+        cx: &Context<'_, PlanServices>,
+        koji: &Koji,
+        choice: &ReleaseChoice,
+    ) -> Result<(), Failure> {
+        let (Some(name), Some(version), Some(release)) =
+            (&self.labels.component, &self.labels.version, &choice.release)
+        else {
+            return Ok(());
+        };
+        let nvr = Nvr::new(name, version, release).map_err(|error| bad_nvr(&error))?;
+        match patiently(cx, "look for a build in Koji", || koji.build(&nvr)).await? {
+            Some(build) if !is_over(&build) => Err(exists(&build)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a build has not come to be.
+pub(super) fn is_over(build: &KojiBuild) -> bool {
+    matches!(build.state, KojiBuildState::Failed | KojiBuildState::Cancelled)
+}
+
+/// The failure of a release that is somebody else's.
+pub(super) fn exists(build: &KojiBuild) -> Failure {
+    let KojiBuild { id, nvr, state, .. } = build;
+    let message = format!(
+        "Koji has {nvr} already, as build {id}, which is {state}, and its release was not Koji's to choose"
+    );
+    Failure::new(FailureClass::User, "koji.build_exists", message)
+        .with_advice("give another release, or none so that Koji chooses the next one")
+}
+
 /// The first release that no build in Koji has, in whatever state that is. A
 /// build that is reserved can take the place of one that has failed or was
 /// cancelled.
 async fn search(
+    cx: &Context<'_, PlanServices>,
     koji: &Koji,
-    name: &str,
-    version: &str,
+    (name, version): (&str, &str),
     append_to: Option<Option<String>>,
     reserves: bool,
 ) -> Result<ReleaseChoice, Failure> {
     let (mut candidates, from) = match &append_to {
         Some(base) => (Candidates::appending(base.as_deref()), ReleaseSource::Appended),
-        None => (Candidates::from(&koji.next_release(name, version).await?), ReleaseSource::Koji),
+        None => {
+            let asked = || koji.next_release(name, version);
+            let next = patiently(cx, "ask Koji for the next release", asked).await?;
+            (Candidates::from(&next), ReleaseSource::Koji)
+        }
     };
     for tries in 0..MAX_TRIES {
         let release = candidates.current();
         let nvr = Nvr::new(name, version, &release).map_err(|error| bad_nvr(&error))?;
-        let is_over =
-            |build: &KojiBuild| matches!(build.state, KojiBuildState::Failed | KojiBuildState::Cancelled);
-        let found = koji.build(&nvr).await?;
+        let found = patiently(cx, "look for a build in Koji", || koji.build(&nvr)).await?;
         if found.as_ref().is_none_or(|build| reserves && is_over(build)) {
             let skipped = match tries {
                 0 => String::new(),

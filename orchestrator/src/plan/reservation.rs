@@ -20,10 +20,15 @@ use common::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    release::{Candidates, ReleaseChoice, ReleaseLabels, ReleaseSource, bad_nvr, not_countable},
+    release::{
+        Candidates, ReleaseChoice, ReleaseLabels, ReleaseSource, bad_nvr, exists, is_over, not_countable,
+    },
     target::askable,
 };
-use crate::{outside::ReservationRequest, services::PlanServices};
+use crate::{
+    outside::{KojiPatience, ReservationRequest},
+    services::{PlanServices, patiently},
+};
 
 /// Name of the token in the build's vault.
 pub const RESERVATION_TOKEN: &str = "koji_reservation";
@@ -35,7 +40,11 @@ const MAX_TRIES: usize = 21;
 /// What the bridge and the hub say of a build that is somebody else's.
 const TAKEN: [&str; 3] = ["koji.build_exists", "koji.build_reserved", "koji.build_in_progress"];
 
-/// Reserves the build. `None` in a dry run.
+/// What the bridge says where the hub has no reservations. It may have come to know
+/// that after it has said what it can do.
+const NOT_OFFERED: [&str; 2] = ["koji.no_reservations", "koji.not_offered"];
+
+/// Reserves the build. `None` in a dry run, and where the hub has no such thing.
 #[derive(Serialize)]
 pub struct ReserveBuild<'a> {
     /// Who the image says that it is.
@@ -62,12 +71,7 @@ impl Step<PlanServices> for ReserveBuild<'_> {
 
     fn policy(&self) -> Policy {
         // A call that is under way is waited for: its answer says what to give back.
-        Policy {
-            attempts: 5,
-            wait: Duration::from_secs(5),
-            timeout: Duration::from_secs(1800),
-            grace: Duration::from_secs(60),
-        }
+        Policy { timeout: KojiPatience::STEP_LIMIT, grace: Duration::from_secs(60), ..Policy::default() }
     }
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Option<Reserved>, Failure> {
@@ -93,12 +97,28 @@ impl Step<PlanServices> for ReserveBuild<'_> {
             services.vault.keep(RESERVING, &Secret::new(nvr.to_string())).await?;
             let key = services.stamp.build.to_string();
             let request = ReservationRequest { nvr, key, task: self.task };
-            match koji.reserve(&request).await {
+            match patiently(cx, "reserve a build in Koji", || koji.reserve(&request)).await {
                 Ok(reserved) => {
                     services.vault.keep(RESERVATION_TOKEN, &reserved.token).await?;
                     let line = format!("{} is reserved in Koji as build {}", reserved.nvr, reserved.build);
                     services.say(cx.name, &line).await;
                     return Ok(Some(Reserved { build: reserved.build, nvr: reserved.nvr }));
+                }
+                Err(failure) if NOT_OFFERED.contains(&failure.code.as_str()) => {
+                    services.vault.forget(RESERVING).await?;
+                    let found = match candidates.goes_on() {
+                        true => None,
+                        false => {
+                            patiently(cx, "look for a build in Koji", || koji.build(&request.nvr)).await?
+                        }
+                    };
+                    if let Some(build) = found.filter(|build| !is_over(build)) {
+                        return Err(exists(&build));
+                    }
+                    let text = format!("nothing is reserved: {}", failure.message);
+                    services.say(cx.name, &text).await;
+                    cx.warn("koji.no_reservations", text).await?;
+                    return Ok(None);
                 }
                 Err(failure) if !is_taken(&failure) => return Err(failure),
                 Err(failure) if !candidates.goes_on() => return Err(taken(&request.nvr, failure)),

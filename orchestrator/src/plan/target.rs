@@ -10,16 +10,20 @@ use common::{
 use serde::Serialize;
 
 use crate::{
-    outside::{Koji, KojiReach, KojiTarget},
-    services::PlanServices,
+    outside::{Koji, KojiPatience, KojiReach, KojiTarget},
+    services::{PlanServices, patiently, patiently_for},
 };
 
 /// How long the bridge may take to say what it is: it asks no hub for that.
 const DESCRIBE_DEADLINE: Duration = Duration::from_secs(15);
 
-/// How often a question to Koji is tried.
+/// How long the bridge is waited for where a build can do without Koji.
+const SHORT_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long a question to Koji may take: waiting is a part of it, see
+/// [`patiently`].
 pub(super) fn koji_policy() -> Policy {
-    Policy { attempts: 3, wait: Duration::from_secs(5), ..Policy::default() }
+    Policy { timeout: KojiPatience::STEP_LIMIT, ..Policy::default() }
 }
 
 /// Koji, where the site has one and it may be asked.
@@ -30,12 +34,21 @@ pub(super) fn askable(services: &PlanServices) -> Option<&Koji> {
 /// Finds out whether there is a Koji, and what it can do. Never fails: what an
 /// absent Koji means depends on what is needed of it.
 #[derive(Serialize)]
-pub struct ReachKoji {}
+pub struct ReachKoji {
+    /// Whether the build is nothing without Koji, and waits for it as long as the
+    /// site does. No part of the step's fingerprint: the answer is the same.
+    #[serde(skip)]
+    pub is_needed: bool,
+}
 
 impl Step<PlanServices> for ReachKoji {
     const NAME: &'static str = "reach_koji";
     const STAGE: Stage = Stage::Prepare;
     type Output = KojiReach;
+
+    fn policy(&self) -> Policy {
+        koji_policy()
+    }
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<KojiReach, Failure> {
         let services = cx.services;
@@ -43,7 +56,13 @@ impl Step<PlanServices> for ReachKoji {
         if !services.reach.may_ask() {
             return Ok(KojiReach::NotAsked);
         }
-        let reach = reached(koji.clone().with_deadline(DESCRIBE_DEADLINE).describe().await);
+        let hasty = koji.clone().with_deadline(DESCRIBE_DEADLINE);
+        let limit = if self.is_needed { Duration::MAX } else { SHORT_PATIENCE };
+        let answer = patiently_for(cx, limit, "ask koji-bridge what it can do", || hasty.describe()).await;
+        let reach = match answer {
+            Err(failure) if failure.class == FailureClass::Cancelled => return Err(failure),
+            answer => reached(answer),
+        };
         let line = match &reach {
             KojiReach::Serving { bridge } => format!("Koji is {}", bridge.hub_url),
             KojiReach::Unavailable { reason } => format!("Koji cannot be asked: {reason}"),
@@ -83,7 +102,8 @@ impl Step<PlanServices> for FindTarget<'_> {
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Option<KojiTarget>, Failure> {
         let Some(koji) = askable(cx.services) else { return Ok(None) };
-        let target = koji.target(self.name).await?.ok_or_else(|| unknown(self.name))?;
+        let asked = patiently(cx, "look up the target in Koji", || koji.target(self.name));
+        let target = asked.await?.ok_or_else(|| unknown(self.name))?;
         let platforms = match target.platforms.as_slice() {
             [] => "no architectures of its own".to_owned(),
             platforms => platforms.join(" "),
@@ -123,23 +143,28 @@ mod tests {
     #[tokio::test]
     async fn reaching_koji_never_fails() {
         let planning = Planning::start().await;
-        let KojiReach::Serving { bridge } = planning.run(ReachKoji {}).await.unwrap() else { panic!() };
+        let KojiReach::Serving { bridge } = planning.run(ReachKoji { is_needed: true }).await.unwrap() else {
+            panic!()
+        };
         assert_eq!(bridge.hub_url, "https://koji.example.org/kojihub");
 
         planning.bridge.add_fault("Describe", 1, Effect::Status(Code::Unimplemented, ""));
-        let old = planning.again().run(ReachKoji {}).await.unwrap();
+        let old = planning.again().run(ReachKoji { is_needed: true }).await.unwrap();
         assert!(matches!(&old, KojiReach::Unavailable { reason } if reason.contains("Describe")), "{old:?}");
         planning.bridge.add_fault("Describe", 1, Effect::Status(Code::Unavailable, "down"));
-        let down = planning.again().run(ReachKoji {}).await.unwrap();
+        let back = planning.again().run(ReachKoji { is_needed: false }).await.unwrap();
+        assert!(matches!(back, KojiReach::Serving { .. }), "a bridge that restarts is waited for: {back:?}");
+        planning.bridge.add_fault("Describe", 1, Effect::Status(Code::Unavailable, "down"));
+        let down = planning.reaching(Reach::Questions).run(ReachKoji { is_needed: true }).await.unwrap();
         assert!(matches!(&down, KojiReach::Unavailable { reason } if reason.contains("down")), "{down:?}");
         planning.bridge.set_no_hub();
-        let empty = planning.again().run(ReachKoji {}).await.unwrap();
+        let empty = planning.again().run(ReachKoji { is_needed: true }).await.unwrap();
         assert!(matches!(&empty, KojiReach::Unavailable { reason } if reason.contains("no Koji hub")));
 
         let offline = planning.reaching(Reach::Nothing);
-        assert_eq!(offline.run(ReachKoji {}).await.unwrap(), KojiReach::NotAsked);
+        assert_eq!(offline.run(ReachKoji { is_needed: true }).await.unwrap(), KojiReach::NotAsked);
         let without = planning.without_koji();
-        assert_eq!(without.run(ReachKoji {}).await.unwrap(), KojiReach::NotConfigured);
+        assert_eq!(without.run(ReachKoji { is_needed: true }).await.unwrap(), KojiReach::NotConfigured);
     }
 
     #[tokio::test]

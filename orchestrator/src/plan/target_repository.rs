@@ -13,7 +13,7 @@ use super::target::{askable, koji_policy};
 use crate::{
     outside::{KojiRepository, KojiTarget},
     repository::repo_file::RepositoryFile,
-    services::PlanServices,
+    services::{PlanServices, patiently},
 };
 
 /// Finds the newest repository of the target's build tag. `None` where Koji may
@@ -37,7 +37,9 @@ impl Step<PlanServices> for FindTargetRepository<'_> {
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Option<RepositoryFile>, Failure> {
         let Some(koji) = askable(cx.services) else { return Ok(None) };
-        let found = koji.repository(&self.target.build_tag).await?;
+        let found =
+            patiently(cx, "find the repository of a tag in Koji", || koji.repository(&self.target.build_tag))
+                .await?;
         let repository = found.ok_or_else(|| no_repository(self.target))?;
         let file = repository_file(self.target, &repository, self.proxy)?;
         cx.services.say(cx.name, &format!("{}: {}", file.name, repository.base_url)).await;

@@ -41,7 +41,7 @@ pub use finish::finish;
 pub use image_stream::{StreamUpdate, UpdateImageStream};
 pub use koji::{
     PrepareKojiUpload, PreparedUpload, RecordBuild, RecordedBuild, RefundBuild, TagBuild, TagTask,
-    UPLOAD_TICKET, as_it_stands,
+    UPLOAD_TICKET, as_it_stands, look_after_refunds,
 };
 pub use members::BuiltMember;
 pub use notify::{Addressee, BuildEnded, BuildEndedEvent, EndedFailure, Git, Notice, Notify, Told, notify};

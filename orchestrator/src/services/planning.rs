@@ -100,13 +100,18 @@ impl Vault {
         Self::default()
     }
 
+    /// Name of the document that holds a secret.
+    pub fn document(name: &str) -> String {
+        format!("secret/{name}")
+    }
+
     /// Keeps a secret under a name, in the place of one of that name.
     ///
     /// # Errors
     /// The store failed, or there is none.
     pub async fn keep(&self, name: &str, secret: &Secret) -> Result<(), Failure> {
         let Some((store, build)) = &self.0 else { return Err(no_vault(name)) };
-        Ok(store.put_document(build, &document(name), secret.expose()).await?)
+        Ok(store.put_document(build, &Self::document(name), secret.expose()).await?)
     }
 
     /// The secret of a name; `None` when none is kept.
@@ -115,7 +120,7 @@ impl Vault {
     /// The store failed.
     pub async fn secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
         let Some((store, build)) = &self.0 else { return Ok(None) };
-        let text = store.document(build, &document(name)).await?;
+        let text = store.document(build, &Self::document(name)).await?;
         Ok(text.filter(|text| !text.is_empty()).map(Secret::new))
     }
 
@@ -125,16 +130,11 @@ impl Vault {
     /// The store failed.
     pub async fn forget(&self, name: &str) -> Result<(), Failure> {
         let Some((store, build)) = &self.0 else { return Ok(()) };
-        if store.document(build, &document(name)).await?.is_some_and(|text| !text.is_empty()) {
-            store.put_document(build, &document(name), "").await?;
+        if store.document(build, &Self::document(name)).await?.is_some_and(|text| !text.is_empty()) {
+            store.put_document(build, &Self::document(name), "").await?;
         }
         Ok(())
     }
-}
-
-/// Name of the document that holds a secret.
-fn document(name: &str) -> String {
-    format!("secret/{name}")
 }
 
 fn no_vault(name: &str) -> Failure {
@@ -163,6 +163,12 @@ pub struct PlanServices {
     pub vault: Vault,
     /// Fires when this process ends; the build then waits for the next one.
     pub shutdown: CancellationToken,
+}
+
+impl AsRef<PlanServices> for PlanServices {
+    fn as_ref(&self) -> &PlanServices {
+        self
+    }
 }
 
 impl PlanServices {

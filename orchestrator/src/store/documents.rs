@@ -54,3 +54,19 @@ pub(super) async fn read(
         .await
         .map_err(StoreError::database("read a document"))
 }
+
+/// The builds that have a document of this name which is not empty, oldest first.
+pub(super) async fn builds_with(
+    executor: impl SqliteExecutor<'_>,
+    name: &str,
+    limit: u32,
+) -> Result<Vec<BuildId>, StoreError> {
+    let failed = StoreError::database("look for documents");
+    let found: Result<Vec<String>, sqlx::Error> =
+        sqlx::query_scalar("SELECT build FROM document WHERE name = ? AND body <> '' ORDER BY build LIMIT ?")
+            .bind(name)
+            .bind(limit)
+            .fetch_all(executor)
+            .await;
+    Ok(found.map_err(failed)?.into_iter().filter_map(|build| build.parse().ok()).collect())
+}

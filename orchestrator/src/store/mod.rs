@@ -213,6 +213,15 @@ impl Store {
         documents::read(&self.inner.readers, build, name).await
     }
 
+    /// Builds that have a document of this name which is not empty, oldest first, at
+    /// most `limit`.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn builds_with_document(&self, name: &str, limit: u32) -> Result<Vec<BuildId>, StoreError> {
+        documents::builds_with(&self.inner.readers, name, limit).await
+    }
+
     /// The build whose id is `text` or, if there is only one, begins with it.
     /// `bld_` may be left out.
     ///

@@ -298,6 +298,7 @@ async fn a_failed_tag_task_is_tried_once_more() -> Result<()> {
                 let failure = history.failure.context("no failure")?;
                 ensure!(failure.code == "koji.tag_failed", "{failure}");
                 ensure!(failure.message.contains("the tag is locked"), "{failure}");
+                ensure!(world.bridge()?.count("TagBuild") == 2, "{:?}", world.bridge()?.calls());
             }
         }
         ensure!((history.state == BuildState::Succeeded) == succeeds, "{times}");

@@ -10,7 +10,8 @@ mod service;
 pub use image::{Artifacts, Labels, Policy, Publication, Repositories};
 pub use notices::{Ending, MailEncryption, Status, Webhook};
 pub use outside::{
-    Composes, Git, ImageArchive, KojiSetting, KojiTls, Mail, OpenShift, ParentCheck, SigningIntent, UnrecordedBuilds,
+    Composes, Git, ImageArchive, KojiSetting, KojiTls, Mail, OpenShift, ParentCheck, SigningIntent,
+    UnrecordedBuilds,
 };
 pub use parts::{PlatformSetting, Pool, RegistrySetting};
 pub use service::{Builds, LocalWorkers, Service, State, Tls, Workers};

@@ -54,6 +54,8 @@ section! {
         parent_digest: ParentCheck = ParentCheck::Fail,
         /// Longest wait for a parent image's build to be complete in Koji; 0s does not wait.
         parent_deadline: Period = Period::from_secs(180),
+        /// Longest wait of a build for a hub that is down, at most a week.
+        offline_deadline: Period = Period::from_secs(86_400),
     }
     sections {
         /// TLS of the connection to koji-bridge, for a bridge at https://HOST:PORT.

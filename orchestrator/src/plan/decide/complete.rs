@@ -29,6 +29,10 @@ pub(super) fn complete(draft: &Draft, request: &BuildRequest, settings: &Setting
             parents: planned.parents.clone(),
         })
     };
+    let is_recorded = draft.steps.iter().any(|step| step.name == "record_build" && step.runs);
+    if is_recorded && draft.recording.is_none() {
+        return Err(lacks("name in Koji, where the build is to be recorded"));
+    }
     // Only a primary tag promises a version and a release.
     let promises = draft.tags.as_ref().is_some_and(|tags| !tags.primary.is_empty());
     let label = |name: &str| {

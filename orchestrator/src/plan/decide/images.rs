@@ -56,7 +56,7 @@ pub(super) fn could_be(
     let Some(read) = read else { return false };
     let nothing = Parents { are_known: true, ..Parents::default() };
     let inputs = Inputs::new(flow, facts, Some(read), platforms, &nothing);
-    let recorded = facts.settings.koji.hub_url.is_some() && !facts.is_scratch();
+    let recorded = facts.is_recorded();
     let named = |labels: &SettledLabels| {
         !recorded || (labels.own("com.redhat.component").is_some() && labels.own("version").is_some())
     };

@@ -21,7 +21,7 @@ use common::{
     flow::Flow,
     image::Tag,
     nvr::Nvr,
-    request::BuildRequest,
+    request::{BuildMode, BuildRequest},
 };
 
 use self::{complete::complete, problems::Problems};
@@ -32,7 +32,12 @@ use super::{
     draft::{TAGS_NOT_KNOWN, UNIQUE_TAG_GIVEN},
     policy,
 };
-use crate::{outside::KojiCapability, run::Failures, services::PlanServices};
+use crate::{
+    config::{Settings, UnrecordedBuilds},
+    outside::KojiCapability,
+    run::Failures,
+    services::PlanServices,
+};
 
 /// What is to be planned.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +92,7 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     let read = if may_read { source::read(flow, request, &mut found, &mut draft).await? } else { None };
     let repository = read.as_ref().map(|read| &read.facts);
     let koji = match services.outside.koji {
-        Some(_) => able(flow.run(ReachKoji {}).await?),
+        Some(_) => able(flow.run(ReachKoji { is_needed: needs_koji(settings, request) }).await?),
         None => KojiReach::NotConfigured,
     };
     let facts = Facts { settings, request, repository, assumed_parent: asked.assumed_parent, koji: &koji };
@@ -122,6 +127,7 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
     let mut uncertain = Problems::default();
     let mut images = images::Inputs::new(flow, &facts, read.as_ref(), platforms, &parents);
     let named = images.release_labels();
+    let reserves = applies("reserve_build", &facts)?;
     let mut choice = match &named {
         // Nobody knows yet whether the Dockerfile has one.
         None => None,
@@ -133,7 +139,10 @@ pub async fn draft(flow: &Flow<'_, PlanServices>, asked: Asked<'_>) -> Result<Dr
                 append: request.flatpak,
                 has_koji: koji != KojiReach::NotConfigured,
                 ask_koji: koji.offers(KojiCapability::Releases) && koji.offers(KojiCapability::Builds),
-                reserves: applies("reserve_build", &facts)?,
+                reserves,
+                is_checked: facts.is_recorded()
+                    && koji.offers(KojiCapability::Builds)
+                    && !(reserves && services.reach.may_change()),
             })
             .await,
         )?,
@@ -326,6 +335,11 @@ fn empty(request: &BuildRequest, frozen: &super::FrozenSettings) -> Draft {
     }
 }
 
+/// Whether the build is refused when Koji does not answer.
+fn needs_koji(settings: &Settings, request: &BuildRequest) -> bool {
+    request.mode != BuildMode::Scratch && settings.koji.unrecorded_builds == UnrecordedBuilds::Refuse
+}
+
 /// What Koji's bridge offers and this version makes use of.
 fn able(reach: KojiReach) -> KojiReach {
     const USED: &[KojiCapability] = &[
@@ -368,7 +382,7 @@ fn name(
     notices: &mut Vec<Notice>,
 ) -> Option<Nvr> {
     let (labels, choice) = (labels?, choice?);
-    let recorded = facts.settings.koji.hub_url.is_some() && !facts.is_scratch();
+    let recorded = facts.is_recorded();
     let mut part = |label: &str| {
         let value = labels.own(label);
         if value.is_none() && recorded {

@@ -14,7 +14,7 @@ use super::{FilesystemTask, configured};
 use crate::{
     outside::{Koji, TaskOutput},
     plan::target::koji_policy,
-    services::{PlanServices, disk_failure},
+    services::{PlanServices, disk_failure, patiently},
 };
 
 /// Directory of the fetched files below the build's own.
@@ -88,13 +88,14 @@ impl Step<PlanServices> for FetchFilesystems<'_> {
     type Output = Vec<FilesystemFile>;
 
     fn policy(&self) -> Policy {
-        Policy { timeout: std::time::Duration::from_secs(2 * 3600), ..koji_policy() }
+        Policy { attempts: 3, wait: std::time::Duration::from_secs(5), ..koji_policy() }
     }
 
     async fn run(&self, cx: &Context<'_, PlanServices>) -> Result<Self::Output, Failure> {
         let services = cx.services;
         let koji = configured(services)?;
-        let outputs = koji.task_outputs(self.task.task).await?;
+        let outputs =
+            patiently(cx, "list the files of a task in Koji", || koji.task_outputs(self.task.task)).await?;
         let mut files = Vec::new();
         for (platform, output) in self.choose(&outputs)? {
             let digest = fetch(koji, platform, output, &services.directory).await?;

@@ -25,6 +25,7 @@ fn step(labels: &ReleaseLabels) -> ChooseRelease<'_> {
         has_koji: true,
         ask_koji: true,
         reserves: false,
+        is_checked: false,
     }
 }
 
@@ -182,4 +183,37 @@ async fn what_koji_cannot_say_is_a_failure_and_no_guess() {
     planning.bridge.set_next_release("hello-container", "1.0", "r8");
     planning.bridge.add_build(build(1, "r8", KojiBuildState::Complete));
     assert_eq!(planning.again().run(step(&labels(BOTH))).await.unwrap_err().code, "release.not_countable");
+}
+
+#[tokio::test]
+async fn a_release_that_nobody_reserves_is_looked_up() {
+    use KojiBuildState::{Building, Cancelled, Complete, Deleted, Failed};
+    let isolated = &BuildMode::Isolated { release: "7".into() };
+    let rows = [
+        (Some(Complete), false),
+        (Some(Building), false),
+        (Some(Deleted), false),
+        (Some(Failed), true),
+        (Some(Cancelled), true),
+        (None, true),
+    ];
+    for (state, is_free) in rows {
+        let planning = Planning::start().await;
+        if let Some(state) = state {
+            planning.bridge.add_build(build(3, "7", state));
+        }
+        let (none, seven) = (labels(BOTH), with_release("7"));
+        let steps = [
+            ("label", ChooseRelease { is_checked: true, ..step(&seven) }),
+            ("request", ChooseRelease { is_checked: true, requested: Some("7"), ..step(&none) }),
+            ("isolated", ChooseRelease { is_checked: true, mode: isolated, ..step(&none) }),
+        ];
+        for (case, step) in steps {
+            let chosen = planning.again().run(step).await;
+            let code = chosen.as_ref().err().map(|failure| failure.code.as_str());
+            assert_eq!(code, (!is_free).then_some("koji.build_exists"), "{case} {state:?}");
+        }
+        let unchecked = planning.again().run(step(&seven)).await;
+        assert!(unchecked.is_ok(), "one that is reserved is refused there: {state:?}");
+    }
 }

@@ -111,3 +111,22 @@ async fn a_refusal_is_told_as_it_is() {
     let failure = reserve(&planning, ReleaseSource::Koji, "1").await.unwrap_err();
     assert_eq!(failure.code, "koji.refused");
 }
+
+#[tokio::test]
+async fn a_hub_without_reservations_is_no_failure() {
+    for (from, taken, expected) in [
+        (ReleaseSource::Koji, false, Ok(None)),
+        (ReleaseSource::Label, false, Ok(None)),
+        (ReleaseSource::Label, true, Err("koji.build_exists")),
+    ] {
+        let planning = planning().await;
+        planning.bridge.add_fault("ReserveBuild", 1, Effect::Status(Code::Unimplemented, "too old"));
+        if taken {
+            planning.bridge.add_build(build(1, "hello-1.0-3", KojiBuildState::Complete));
+        }
+        let reserved = reserve(&planning, from, "3").await;
+        assert_eq!(reserved.map_err(|failure| failure.code), expected.map_err(str::to_owned), "{from:?}");
+        assert_eq!(planning.warnings().contains(&"koji.no_reservations".to_owned()), !taken, "{from:?}");
+        assert!(planning.services.vault.secret(RESERVING).await.unwrap().is_none(), "{from:?}");
+    }
+}

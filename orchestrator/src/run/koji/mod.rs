@@ -7,6 +7,7 @@
 
 mod logs;
 mod metadata;
+mod owed;
 mod people;
 mod prepare_upload;
 mod record_build;
@@ -19,10 +20,11 @@ use std::time::Duration;
 use common::{
     failure::{Failure, FailureClass},
     flow::{Flow, event::KojiRecord},
-    retry::{Patience, Transient, retry},
+    retry::Patience,
     work::Descriptor,
 };
 
+pub use owed::look_after_refunds;
 pub(super) use people::people;
 pub use prepare_upload::{PrepareKojiUpload, PreparedUpload, UPLOAD_TICKET};
 pub use record_build::{RecordBuild, RecordedBuild};
@@ -35,10 +37,10 @@ use super::BuiltMember;
 use crate::{
     outside::Koji,
     plan::{Plan, Recording},
-    services::BuildServices,
+    services::{BuildServices, patiently},
 };
 
-/// How long a hub that is offline is waited for within one try of a step.
+/// How often a log that cannot be uploaded is tried.
 const PATIENCE: Patience =
     Patience { attempts: 10, first_wait: Duration::from_millis(500), longest_wait: Duration::from_secs(60) };
 
@@ -54,29 +56,6 @@ fn koji(services: &BuildServices) -> Result<&Koji, Failure> {
         Failure::new(FailureClass::Policy, "koji.no_bridge", message)
             .with_advice("set koji.bridge again as it was when the build began, or submit the build again")
     })
-}
-
-/// A call that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.message)]
-struct CallFailed(Failure);
-
-impl Transient for CallFailed {
-    fn retry_after(&self) -> Option<Duration> {
-        self.0.class.is_worth_another_try().then_some(Duration::ZERO)
-    }
-}
-
-/// Repeats a call that can be repeated, while its failure is worth it.
-async fn patiently<T, F: Future<Output = Result<T, Failure>>>(
-    what: &str,
-    mut call: impl FnMut() -> F,
-) -> Result<T, Failure> {
-    let tried = retry(PATIENCE, what, || {
-        let call = call();
-        async { call.await.map_err(CallFailed) }
-    });
-    tried.await.map_err(|CallFailed(failure)| failure)
 }
 
 /// Gets a directory for the build's files; `None` for a build that is not

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{koji, patiently};
 use crate::{
+    outside::KojiPatience,
     plan::{Plan, Target},
     services::BuildServices,
 };
@@ -44,7 +45,7 @@ impl Step<BuildServices> for PrepareKojiUpload {
         Policy {
             attempts: 2,
             wait: Duration::from_secs(10),
-            timeout: Duration::from_secs(1800),
+            timeout: KojiPatience::STEP_LIMIT,
             ..Policy::default()
         }
     }
@@ -53,7 +54,7 @@ impl Step<BuildServices> for PrepareKojiUpload {
         let services = cx.services;
         let koji = koji(services)?;
         let key = services.stamp.build.as_str();
-        let prepared = patiently("prepare an upload to Koji", || koji.prepare_upload(key)).await?;
+        let prepared = patiently(cx, "prepare an upload to Koji", || koji.prepare_upload(key)).await?;
         services.planning.vault.keep(UPLOAD_TICKET, &prepared.ticket).await?;
         services.say(cx.name, &format!("files for Koji go to {}", prepared.directory)).await;
         Ok(PreparedUpload { directory: prepared.directory, worker_address: prepared.worker_address })

@@ -23,7 +23,7 @@ use super::{
     patiently,
 };
 use crate::{
-    outside::{Import, Koji, KojiTaskState, ReservationRequest},
+    outside::{Import, Koji, KojiPatience, KojiTaskState, ReservationRequest},
     plan::{Plan, RESERVATION_TOKEN, Recording},
     run::{BuiltMember, compare_members::inventory, members},
     services::{BuildServices, disk_failure},
@@ -76,7 +76,7 @@ impl Step<BuildServices> for RecordBuild<'_> {
         Policy {
             attempts: 3,
             wait: Duration::from_secs(30),
-            timeout: Duration::from_secs(4 * 3600),
+            timeout: KojiPatience::STEP_LIMIT,
             grace: Duration::from_secs(900),
         }
     }
@@ -85,7 +85,7 @@ impl Step<BuildServices> for RecordBuild<'_> {
         let services = cx.services;
         let koji = koji(services)?;
         let ticket = self.upload.ticket(services).await?;
-        self.check_task(koji).await?;
+        self.check_task(cx, koji).await?;
         let path = services.directory().join(DOCUMENT);
         let document = match kept(&path).await? {
             Some(document) => document,
@@ -95,14 +95,14 @@ impl Step<BuildServices> for RecordBuild<'_> {
                 document
             }
         };
-        if let Some(build) = self.imported_with_lost_token(services, koji).await? {
+        if let Some(build) = self.imported_with_lost_token(cx, koji).await? {
             return Ok(self.recorded(build));
         }
-        let token = self.token(services, koji).await?;
+        let token = self.token(cx, koji).await?;
         if cx.cancel.is_cancelled() {
             return Err(Failure::cancelled("the build was asked to stop"));
         }
-        let imported = patiently("import a build into Koji", || {
+        let imported = patiently(cx, "import a build into Koji", || {
             koji.import(Import {
                 document: document.clone(),
                 directory: &self.upload.directory,
@@ -132,14 +132,14 @@ impl RecordBuild<'_> {
     /// number and the index say that it is this import.
     async fn imported_with_lost_token(
         &self,
-        services: &BuildServices,
+        cx: &Context<'_, BuildServices>,
         koji: &Koji,
     ) -> Result<Option<u64>, Failure> {
         let Some(reserved) = &self.recording.reserved else { return Ok(None) };
-        if services.planning.vault.secret(RESERVATION_TOKEN).await?.is_some() {
+        if cx.services.planning.vault.secret(RESERVATION_TOKEN).await?.is_some() {
             return Ok(None);
         }
-        let build = patiently("look for a build in Koji", || koji.build(&reserved.nvr)).await?;
+        let build = patiently(cx, "look for a build in Koji", || koji.build(&reserved.nvr)).await?;
         let ours = build.filter(|build| {
             let digests = &build.extra["image"]["index"]["digests"];
             build.is_complete()
@@ -151,9 +151,9 @@ impl RecordBuild<'_> {
 
     /// Makes sure that the task that asked for the build still wants it. A build
     /// that Koji has already is beyond that question.
-    async fn check_task(&self, koji: &Koji) -> Result<(), Failure> {
+    async fn check_task(&self, cx: &Context<'_, BuildServices>, koji: &Koji) -> Result<(), Failure> {
         let Some(id) = self.recording.task else { return Ok(()) };
-        let task = patiently("look at a task in Koji", || koji.task(id)).await?;
+        let task = patiently(cx, "look at a task in Koji", || koji.task(id)).await?;
         let state = match task {
             Some(task) if task.state == KojiTaskState::Unfinished => return Ok(()),
             Some(task) => match task.state {
@@ -164,7 +164,7 @@ impl RecordBuild<'_> {
             None => "does not exist",
         };
         let nvr = &self.recording.nvr;
-        let build = patiently("look for a build in Koji", || koji.build(nvr)).await?;
+        let build = patiently(cx, "look for a build in Koji", || koji.build(nvr)).await?;
         if build.is_some_and(|build| build.is_complete()) {
             return Ok(());
         }
@@ -174,7 +174,8 @@ impl RecordBuild<'_> {
     }
 
     /// The token of the reservation; a new one when it was lost.
-    async fn token(&self, services: &BuildServices, koji: &Koji) -> Result<Option<Secret>, Failure> {
+    async fn token(&self, cx: &Context<'_, BuildServices>, koji: &Koji) -> Result<Option<Secret>, Failure> {
+        let services = cx.services;
         let Some(reserved) = &self.recording.reserved else { return Ok(None) };
         let vault = &services.planning.vault;
         if let Some(token) = vault.secret(RESERVATION_TOKEN).await? {
@@ -185,7 +186,7 @@ impl RecordBuild<'_> {
             key: services.stamp.build.to_string(),
             task: self.recording.task,
         };
-        let again = patiently("take over a reservation in Koji", || koji.reserve(&request)).await?;
+        let again = patiently(cx, "take over a reservation in Koji", || koji.reserve(&request)).await?;
         vault.keep(RESERVATION_TOKEN, &again.token).await?;
         Ok(Some(again.token))
     }
@@ -200,10 +201,10 @@ impl RecordBuild<'_> {
         if let Some(failure) = Failure::all(self.members.iter().filter_map(no_archive)) {
             return Err(failure);
         }
-        let submitter = patiently("ask Koji who we are", || koji.user(None)).await?;
+        let submitter = patiently(cx, "ask Koji who we are", || koji.user(None)).await?;
         let owner = match self.recording.task {
             Some(id) => {
-                patiently("look at a task in Koji", || koji.task(id)).await?.and_then(|task| task.owner)
+                patiently(cx, "look at a task in Koji", || koji.task(id)).await?.and_then(|task| task.owner)
             }
             None => None,
         };

@@ -3,18 +3,24 @@
 use std::time::Duration;
 
 use common::{
-    failure::Failure,
+    failure::{Failure, FailureClass},
     flow::{Context, Flow, Policy, Stage, Step},
     nvr::Nvr,
 };
 use serde::Serialize;
 
-use super::{RecordBuild, koji, patiently};
-use crate::{
-    outside::{Koji, Refund},
-    plan::{RESERVATION_TOKEN, RESERVING, ReserveBuild, Reserved},
-    services::BuildServices,
+use super::{
+    RecordBuild, koji,
+    owed::{Owed, Refunded, imported_unheard},
 };
+use crate::{
+    plan::{RESERVATION_TOKEN, RESERVING, ReserveBuild, Reserved},
+    services::{BuildServices, patiently_for},
+};
+
+/// How long a build waits with its end until the reservation is given back. What
+/// takes longer is done after its end.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Gives the reservation back, if there is one.
 #[derive(Serialize)]
@@ -33,56 +39,63 @@ impl Step<BuildServices> for RefundBuild<'_> {
     type Output = bool;
 
     fn policy(&self) -> Policy {
-        Policy {
-            attempts: 2,
-            wait: Duration::from_secs(30),
-            timeout: Duration::from_secs(1800),
-            ..Policy::default()
-        }
+        // What is not done within this attempt is done in the background.
+        Policy { timeout: Duration::from_secs(600), ..Policy::default() }
     }
 
     async fn run(&self, cx: &Context<'_, BuildServices>) -> Result<bool, Failure> {
         let services = cx.services;
-        let koji = koji(services)?;
-        let refunded = match &self.reserved {
-            Some(reserved) => self.known(services, koji, reserved).await?,
-            None => self.unknown(services, koji).await?,
+        let vault = &services.planning.vault;
+        let Some(owed) = self.owed(services).await? else {
+            services.say(cx.name, "there was no reservation to give back").await;
+            return Ok(false);
         };
-        let line =
-            if refunded { "the reservation was given back" } else { "there was no reservation to give back" };
+        owed.note(vault).await?;
+        let koji = koji(services).map_err(|failure| pending(&owed, failure))?;
+        let refund = || owed.give_back(koji);
+        let refunded = patiently_for(cx, PATIENCE, "give a reservation back in Koji", refund)
+            .await
+            .map_err(|failure| pending(&owed, failure))?;
+        Owed::forget(vault).await?;
+        let line = match refunded {
+            Refunded::Done => "the reservation was given back",
+            Refunded::Nothing => "there was no reservation to give back",
+            Refunded::Imported(build) => return Err(imported_unheard(&owed.nvr, build)),
+        };
         services.say(cx.name, line).await;
-        Ok(refunded)
+        Ok(refunded == Refunded::Done)
     }
 }
 
 impl RefundBuild<'_> {
-    async fn known(
-        &self,
-        services: &BuildServices,
-        koji: &Koji,
-        reserved: &Reserved,
-    ) -> Result<bool, Failure> {
-        let token = services.planning.vault.secret(RESERVATION_TOKEN).await?;
-        let key = services.stamp.build.as_str();
-        patiently("refund a build in Koji", || {
-            let refund = match &token {
-                Some(token) => Refund::Token { build: reserved.build, token },
-                None => Refund::Key { key, nvr: &reserved.nvr },
-            };
-            koji.refund(refund, self.reason)
-        })
-        .await
+    /// What is reserved, or else what was asked for last, if the hub has done it:
+    /// what is somebody else's has another key and stays as it is.
+    async fn owed(&self, services: &BuildServices) -> Result<Option<Owed>, Failure> {
+        let vault = &services.planning.vault;
+        let (key, reason) = (services.stamp.build.to_string(), self.reason.clone().bounded());
+        if let Some(Reserved { build, nvr }) = &self.reserved {
+            let token = vault.secret(RESERVATION_TOKEN).await?.map(|token| token.expose().to_owned());
+            return Ok(Some(Owed { nvr: nvr.clone(), build: Some(*build), key, token, reason }));
+        }
+        let asked = vault.secret(RESERVING).await?;
+        let nvr = asked.and_then(|asked| asked.expose().parse::<Nvr>().ok());
+        Ok(nvr.map(|nvr| Owed { nvr, build: None, key, token: None, reason }))
     }
+}
 
-    /// Gives back what was asked for last, if the hub has done it: what is somebody
-    /// else's has another key and stays as it is.
-    async fn unknown(&self, services: &BuildServices, koji: &Koji) -> Result<bool, Failure> {
-        let key = services.stamp.build.as_str();
-        let Some(asked) = services.planning.vault.secret(RESERVING).await? else { return Ok(false) };
-        let Ok(nvr) = asked.expose().parse::<Nvr>() else { return Ok(false) };
-        let refund = || koji.refund(Refund::Key { key, nvr: &nvr }, self.reason);
-        patiently("refund a build in Koji", refund).await
-    }
+/// A refund that has not come to its end: it is noted, and goes on after the
+/// build.
+fn pending(owed: &Owed, failure: Failure) -> Failure {
+    let message = format!(
+        "{} is still reserved: {}; it will be tried again until Koji has answered",
+        owed.shown(),
+        failure.message
+    );
+    let mut pending = Failure::new(FailureClass::Infrastructure, "koji.refund_pending", message).with_advice(
+        "nothing needs to be done while this orchestrator runs; its log says when it has succeeded",
+    );
+    pending.causes = [vec![format!("{}: {}", failure.code, failure.message)], failure.causes].concat();
+    pending
 }
 
 /// Gives back what a build that has failed has reserved or may have reserved,

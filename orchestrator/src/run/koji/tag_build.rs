@@ -8,16 +8,17 @@ use common::{
     nvr::Nvr,
 };
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 
 use super::{koji, patiently};
 use crate::{
-    outside::{KojiTaskState, TagAnswer},
-    services::BuildServices,
+    outside::{KojiPatience, KojiTaskState, TagAnswer},
+    services::{BuildServices, Watched, watch_task},
 };
 
-/// Tasks that are waited for: one that failed may have been the hub's bad day.
+/// Tasks that are started: one that failed may have been the hub's bad day.
 const MAX_TASKS: usize = 2;
+/// What the hub says of a build that somebody else has tagged in the meantime.
+const TAGGED_ALREADY: &str = "already tagged";
 
 /// Tags the build.
 #[derive(Serialize)]
@@ -50,7 +51,7 @@ impl Step<BuildServices> for TagBuild<'_> {
         Policy {
             attempts: 2,
             wait: Duration::from_secs(10),
-            timeout: Duration::from_secs(48 * 3600),
+            timeout: KojiPatience::STEP_LIMIT,
             ..Policy::default()
         }
     }
@@ -60,9 +61,19 @@ impl Step<BuildServices> for TagBuild<'_> {
         let koji = koji(services)?;
         let deadline = services.shared.site.koji.tag_deadline.duration();
         let mut last: Option<(u64, String)> = None;
-        for _ in 0..=MAX_TASKS {
-            let task = match patiently("tag a build in Koji", || koji.tag_build(self.build, self.tag)).await?
-            {
+        // A call that finds the build without its tag starts a task: after the last
+        // one that may be, it is made only where it would find the tag.
+        let may_call = |number: usize, last: &Option<(u64, String)>| {
+            number < MAX_TASKS
+                || number == MAX_TASKS
+                    && last.as_ref().is_some_and(|(_, reason)| reason.contains(TAGGED_ALREADY))
+        };
+        let mut number = 0;
+        while may_call(number, &last) {
+            number += 1;
+            let answer =
+                patiently(cx, "tag a build in Koji", || koji.tag_build(self.build, self.tag)).await?;
+            let task = match answer {
                 TagAnswer::Tagged => {
                     services.say(cx.name, &format!("{} has the tag {}", self.nvr, self.tag)).await;
                     return Ok(self.tagged(last.map(|(task, _)| task)));
@@ -73,16 +84,17 @@ impl Step<BuildServices> for TagBuild<'_> {
                 return Err(self.failed(task, reason));
             }
             services.say(cx.name, &format!("task {task} tags {} with {}", self.nvr, self.tag)).await;
-            let watched = patiently("watch a task in Koji", || koji.wait_for_task(task));
-            let ended = timeout(deadline, watched).await.map_err(|_| self.pending(task, deadline))??;
-            let reason = match ended {
-                Some(ended) if ended.state == KojiTaskState::Closed => {
+            let reason = match watch_task(cx, koji, task, deadline).await? {
+                Watched::Ended(ended) if ended.state == KojiTaskState::Closed => {
                     services.say(cx.name, &format!("{} has the tag {}", self.nvr, self.tag)).await;
                     return Ok(self.tagged(Some(task)));
                 }
-                Some(ended) if ended.state == KojiTaskState::Cancelled => "it was cancelled".to_owned(),
-                Some(ended) => ended.reason,
-                None => "Koji does not know it any more".to_owned(),
+                Watched::Ended(ended) if ended.state == KojiTaskState::Cancelled => {
+                    "it was cancelled".to_owned()
+                }
+                Watched::Ended(ended) => ended.reason,
+                Watched::Unknown => "Koji does not know it any more".to_owned(),
+                Watched::Pending => return Err(self.pending(task, deadline)),
             };
             // Somebody may have tagged the build in the meantime: the next answer tells.
             last = Some((task, reason));
