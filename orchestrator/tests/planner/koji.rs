@@ -187,10 +187,13 @@ async fn what_koji_is_told_of_parents() {
     let parents = Parents::new().await;
     parents.build(77, "base-44-1", KojiBuildState::Complete, &parents.index("base"));
     parents.build(78, "builder-2-9", KojiBuildState::Complete, &parents.index("builder"));
-    let dockerfile = "ARG REGISTRY\nFROM $REGISTRY/plain:1\nFROM ${REGISTRY}/builder:1 AS b\n\
-        FROM scratch AS s\nFROM ${REGISTRY}/builder:1\nCOPY --from=$REGISTRY/other:1 / /\n\
-        FROM ${REGISTRY}/base:1\nCOPY --from=b / /\n";
-    let draft = parents.draft(dockerfile, "").await;
+    let host = parents.registry.host();
+    let dockerfile = format!(
+        "ARG REGISTRY\nFROM $REGISTRY/plain:1\nFROM ${{REGISTRY}}/builder:1 AS b\nFROM scratch AS s\n\
+         FROM ${{REGISTRY}}/builder:1\nCOPY --from={host}/other:1 / /\nFROM ${{REGISTRY}}/base:1\n\
+         COPY --from=b / /\n"
+    );
+    let draft = parents.draft(&dockerfile, "").await;
     assert_eq!(problems(&draft), [""; 0]);
     let recording = draft.recording.unwrap();
     let (plain, builder, base) = ("$REGISTRY/plain:1", "${REGISTRY}/builder:1", "${REGISTRY}/base:1");
