@@ -15,7 +15,6 @@ use common::service::{
     ListenError, Listener, ServeError, Server, ServiceAddress, Shutdown,
     settings::{SettingsError, process_environment},
 };
-use common::ticket::TicketMaker;
 use futures::future::try_join_all;
 use proto::v1::koji_bridge_service_server::{KojiBridgeServiceServer, SERVICE_NAME};
 use tokio::net::TcpListener;

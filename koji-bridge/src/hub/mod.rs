@@ -184,7 +184,7 @@ impl Hub {
 
     /// The session that questions go through.
     pub(crate) fn session(&self) -> &Session {
-        &self.0.queries
+        self.0.queries.first()
     }
 
     /// Logs out. Calls that wait are cancelled.

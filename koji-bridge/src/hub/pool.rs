@@ -39,6 +39,11 @@ impl Pool {
         Ok(Self { places, free: Arc::new(Mutex::new(all.clone())), all })
     }
 
+    /// One of the sessions, whether or not it is in use: its calls take turns.
+    pub(super) fn first(&self) -> &Session {
+        &self.all[0]
+    }
+
     /// Waits for a free session. The last one that was used comes first, so that
     /// no more log in than are needed.
     ///
