@@ -159,7 +159,7 @@ impl Hub {
             };
             let taken = call.fault().is_some_and(is_taken);
             let lost = matches!(call, CallError::Committed { .. } | CallError::Lost { .. });
-            if call.fault().is_some_and(|fault| is_missing_method(fault)) {
+            if call.fault().is_some_and(is_missing_method) {
                 return Err(no_reservations());
             }
             let error = HubError::Call { doing: Doing::Reserve, call };

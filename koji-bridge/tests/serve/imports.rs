@@ -6,6 +6,7 @@ use koji_bridge::{session::Chunk, settings::UploadSettings};
 use proto::{convert::KojiFailureKind, v1};
 use serde_json::{Value, json};
 use testkit::hub::{Effect, HubSettings, state::build_state};
+use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::support::{PACKAGE, Stage, import_request, login, nvr, settings, start_with, told};
@@ -250,12 +251,13 @@ async fn an_import_outlives_the_bridge_and_is_not_sent_again() {
         stage.hub.fault("CGImport", 1, Effect::Outlive(1500));
         let request = import_request(&document, DIRECTORY, &token);
         let sent = request.clone();
-        let import = tokio::spawn(async move { client.import_build(sent).await });
+        let mut import = JoinSet::new();
+        import.spawn(async move { client.import_build(sent).await });
         while stage.hub.outliving() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         apart.shutdown_background();
-        assert!(import.await.unwrap().is_err());
+        assert!(import.join_next().await.unwrap().unwrap().is_err());
         let bridge = start_with(koji, UploadSettings::default()).await;
         let imported = bridge.client().await.import_build(request).await.unwrap().into_inner();
         assert!(imported.found, "{imported:?}");
@@ -280,7 +282,8 @@ async fn a_reservation_is_not_given_back_while_its_import_runs() {
     stage.hub.fault("CGImport", 1, Effect::Outlive(1000));
     let request = import_request(&document, DIRECTORY, &reserved.token);
     let (mut other, sent) = (client.clone(), request);
-    let import = tokio::spawn(async move { other.import_build(sent).await });
+    let mut import = JoinSet::new();
+    import.spawn(async move { other.import_build(sent).await });
     while stage.hub.outliving() == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -290,7 +293,8 @@ async fn a_reservation_is_not_given_back_while_its_import_runs() {
         ..v1::RefundBuildRequest::default()
     };
     assert!(!client.refund_build(refund).await.unwrap().into_inner().refunded);
-    assert_eq!(import.await.unwrap().unwrap().into_inner().build_id, reserved.build_id);
+    let imported = import.join_next().await.unwrap().unwrap().unwrap().into_inner();
+    assert_eq!(imported.build_id, reserved.build_id);
     assert_eq!(complete(&stage), 1);
 }
 

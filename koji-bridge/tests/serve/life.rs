@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use proto::{convert::KojiFailureKind, v1};
 use testkit::hub::Effect;
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 use tonic::{Code, Request};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -132,7 +132,8 @@ async fn a_caller_who_leaves_before_the_hub_is_asked_takes_the_change_along() {
         |release: &str| v1::ReserveBuildRequest { nvr: Some(nvr(release)), key: release.into(), task_id: 0 };
     stage.hub.fault("CGInitBuild", 1, Effect::Delay(1500));
     let (mut other, first) = (client.clone(), reserve("1"));
-    let first = tokio::spawn(async move { other.reserve_build(first).await });
+    let mut early = JoinSet::new();
+    early.spawn(async move { other.reserve_build(first).await });
     while stage.hub.count("CGInitBuild") == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -140,7 +141,7 @@ async fn a_caller_who_leaves_before_the_hub_is_asked_takes_the_change_along() {
     let mut request = Request::new(reserve("2"));
     request.set_timeout(Duration::from_millis(300));
     assert!(client.reserve_build(request).await.is_err());
-    first.await.unwrap().unwrap();
+    early.join_next().await.unwrap().unwrap().unwrap();
     client.reserve_build(reserve("3")).await.unwrap();
     let releases =
         stage.hub.state(|state| state.builds.values().map(|build| build.release.clone()).collect::<Vec<_>>());

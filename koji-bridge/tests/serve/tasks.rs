@@ -91,6 +91,31 @@ async fn an_image_task_is_started_once_for_a_key() {
 }
 
 #[tokio::test]
+async fn an_image_task_of_a_bridge_before_this_one_is_found() {
+    let stage = Stage::new().await;
+    let options = serde_json::json!({"disk_size": 10, "format": ["docker"]});
+    let tree = "https://dl.example.org/44/$arch/os/";
+    let request =
+        |version: &str| serde_json::json!(["fedora", version, ["x86_64"], "f44-candidate", tree, options]);
+    let wanted = add_task(&stage, "image", 0, Ok(()));
+    // More of others than the hub lists at a time.
+    let others: Vec<_> = (0..60).map(|_| add_task(&stage, "image", 0, Ok(()))).collect();
+    let change = stage.hub.change(|state| {
+        state.tasks.get_mut(&wanted).unwrap().request = request("44");
+        for other in others {
+            state.tasks.get_mut(&other).unwrap().request = request("43");
+        }
+    });
+    change.unwrap();
+    let mut client = stage.client().await;
+    for _ in 0..2 {
+        let started = client.start_image_build(image("a")).await.unwrap().into_inner();
+        assert_eq!(started.task_id, wanted);
+    }
+    assert_eq!(stage.hub.count("buildImageOz"), 0);
+}
+
+#[tokio::test]
 async fn files_of_a_task_and_those_below_it_are_listed_and_sent() {
     let stage = Stage::new().await;
     let mut client = stage.client().await;

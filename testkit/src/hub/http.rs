@@ -146,16 +146,13 @@ async fn hub(engine: &Arc<Engine>, method: &Method, asked: Asked, body: Body) ->
         let (engine, connection) = (Arc::clone(engine), asked.connection);
         let wait = Duration::from_millis(milliseconds.min(LONGEST_DELAY));
         // It holds the engine, for whose release a hub waits that is stopped.
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            let carried_out = tokio::task::spawn_blocking(move || {
-                engine.execute(&call, credentials, connection, None);
-                if let Some(session) = session {
-                    engine.inner().outliving.remove(&session);
-                }
-            });
-            carried_out.await
-        });
+        drop(tokio::task::spawn_blocking(move || {
+            std::thread::sleep(wait);
+            engine.execute(&call, credentials, connection, None);
+            if let Some(session) = session {
+                engine.inner().outliving.remove(&session);
+            }
+        }));
         return lost(&asked.peer);
     }
     let (shared, ordered) = (Arc::clone(engine), effect.clone());

@@ -118,7 +118,7 @@ impl Hub {
             _ => return Ok(matches!(call, CallError::Lost { .. })),
         };
         let ours = build.cg_name.as_deref() == Some(self.options().content_generator.as_str());
-        if ours && call.fault().is_some_and(|fault| is_missing_method(fault)) {
+        if ours && call.fault().is_some_and(is_missing_method) {
             return self.cancel_build(id).await;
         }
         if call.fault().is_some() && !key.is_empty() && self.whose(&build, key).await? == Own::Reserved(id) {
