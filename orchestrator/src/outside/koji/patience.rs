@@ -12,7 +12,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Longest patience there is.
 const MOST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What the bridge says of a hub that is down, for maintenance or otherwise.
-const HUB_IS_DOWN: [&str; 2] = ["koji.hub_offline", "koji.hub_unreachable"];
+const HUB_IS_DOWN: [&str; 2] = ["koji.offline", "koji.unreachable"];
 
 /// How long a Koji that does not answer is waited for, from its first failure on.
 /// While a hub is down nothing is lost by waiting; everything else that is worth

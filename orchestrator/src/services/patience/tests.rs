@@ -46,9 +46,9 @@ async fn a_hub_that_is_down_is_waited_for_and_other_trouble_for_less_long() {
     use FailureClass::{Infrastructure, Policy as Refusal};
     // code, class, failures, outcome, told, whether it takes an hour or more
     let rows = [
-        ("koji.hub_offline", Infrastructure, 130, Ok(()), true, true),
-        ("koji.hub_unreachable", Infrastructure, 130, Ok(()), true, true),
-        ("koji.hub_offline", Infrastructure, usize::MAX, Err("koji.gave_up_waiting"), true, true),
+        ("koji.offline", Infrastructure, 130, Ok(()), true, true),
+        ("koji.unreachable", Infrastructure, 130, Ok(()), true, true),
+        ("koji.offline", Infrastructure, usize::MAX, Err("koji.gave_up_waiting"), true, true),
         ("koji.unavailable", Infrastructure, 1, Ok(()), false, false),
         ("koji.unavailable", Infrastructure, 10, Ok(()), true, false),
         ("koji.unavailable", Infrastructure, usize::MAX, Err("koji.gave_up_waiting"), true, false),
@@ -84,9 +84,9 @@ async fn a_dry_run_asks_once() {
     assert_eq!(calls.load(Ordering::SeqCst), 1);
     let planning = planning.reaching(Reach::Questions);
     let (calls, class) = (AtomicUsize::new(0), FailureClass::Infrastructure);
-    let step = Ask { calls: &calls, failures, code: "koji.hub_offline", class };
+    let step = Ask { calls: &calls, failures, code: "koji.offline", class };
     // Only the policy of this step asks for more than one attempt.
-    assert_eq!(planning.run(step).await.unwrap_err().code, "koji.hub_offline");
+    assert_eq!(planning.run(step).await.unwrap_err().code, "koji.offline");
     assert_eq!((calls.load(Ordering::SeqCst), planning.warnings().len()), (3, 0));
 }
 
@@ -96,7 +96,7 @@ async fn a_wait_ends_with_its_build() {
     tokio::time::pause();
     let calls = AtomicUsize::new(0);
     let class = FailureClass::Infrastructure;
-    let step = Ask { calls: &calls, failures: usize::MAX, code: "koji.hub_offline", class };
+    let step = Ask { calls: &calls, failures: usize::MAX, code: "koji.offline", class };
     let began = Instant::now();
     let cancel = async {
         sleep(Duration::from_secs(600)).await;

@@ -68,7 +68,7 @@ impl World {
         store.command(build, Command::Finish).await.unwrap();
         let failure = Some(Failure::new(FailureClass::Source, "labels.missing", "no label"));
         let (state, later_failures) = (BuildState::Failed, Vec::new());
-        let ended = EventKind::Ended { state, failure, later_failures, result: None };
+        let ended = EventKind::Ended { state, failure, later_failures, result: None, koji: None };
         store.append(build, vec![ended]).await.unwrap();
     }
 
