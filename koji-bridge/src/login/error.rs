@@ -94,9 +94,10 @@ impl LoginError {
             | Self::Unauthorized { .. }
             | Self::LateCertificate { .. }
             | Self::Unsupported
-            | Self::Answer { .. } => true,
-            Self::HubCertificate { .. }
-            | Self::ClientCertificate { .. }
+            | Self::Answer { .. }
+            // Whoever answers there is not the hub, as far as anybody can tell.
+            | Self::HubCertificate { .. } => true,
+            Self::ClientCertificate { .. }
             | Self::File { .. }
             | Self::Gssapi { .. }
             | Self::Setup { .. } => false,

@@ -155,9 +155,7 @@ async fn a_hub_that_stays_away_ends_the_upload_for_now() {
     let bridge = bridge(&hub, upload_settings()).await;
     let target = Target::new(&bridge).await;
     let content = content(1, 4 * BLOCK);
-    for (effect, stable) in
-        [(Effect::Status(503), "koji.hub_unreachable"), (Effect::Offline, "koji.hub_offline")]
-    {
+    for (effect, stable) in [(Effect::Status(503), "koji.unreachable"), (Effect::Offline, "koji.offline")] {
         hub.order(FaultOrder { method: "rawUpload".into(), skip: 1, times: 9, effect });
         let (code, failure, found) = told(&target.upload("x", &content, 0).await.unwrap_err());
         assert_eq!((code, found.as_str()), (Code::Unavailable, stable));
