@@ -228,7 +228,7 @@ fn ending(outcome: Result<BuildResult, Failures>, after: Vec<Failure>) -> EventK
         _ => BuildState::Failed,
     };
     let later_failures = failures.later.into_iter().chain(after).collect();
-    let (failure, koji) = (Some(failures.primary), failures.koji);
+    let (failure, koji) = (Some(failures.primary), failures.koji.map(|koji| *koji));
     EventKind::Ended { state, failure, later_failures, result: None, koji }
 }
 

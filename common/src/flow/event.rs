@@ -30,6 +30,7 @@ pub struct Event {
 /// What happened to a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a build ends once, and events are not kept in memory")]
 pub enum EventKind {
     /// The request was accepted; always the first event.
     Created {

@@ -120,7 +120,7 @@ impl From<HubError> for Status {
         let code = match &error {
             HubError::NotFound { .. } => Some(Code::NotFound),
             HubError::NotOffered { .. } => Some(Code::Unimplemented),
-            HubError::Call { call, .. } if call.fault().is_some_and(|fault| is_missing_method(fault)) => {
+            HubError::Call { call, .. } if call.fault().is_some_and(is_missing_method) => {
                 Some(Code::Unimplemented)
             }
             _ => None,

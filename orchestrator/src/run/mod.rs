@@ -62,7 +62,7 @@ pub struct Failures {
     /// The rest, in order of time.
     pub later: Vec<Failure>,
     /// What Koji has of the build all the same.
-    pub koji: Option<KojiRecord>,
+    pub koji: Option<Box<KojiRecord>>,
 }
 
 impl Failures {

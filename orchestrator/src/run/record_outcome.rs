@@ -157,7 +157,7 @@ impl From<&Result<BuildResult, Failures>> for Outcome {
             Err(failures) => {
                 let failure = failures.primary.clone().bounded();
                 let Failure { code, message, step, .. } = failure;
-                let koji = failures.koji.clone();
+                let koji = failures.koji.as_deref().cloned();
                 Self { failure: Some(OutcomeFailure { code, message, step }), koji, ..Self::default() }
             }
         }

@@ -90,7 +90,7 @@ async fn cancelled_and_killed_at(at: usize) -> Result<()> {
 async fn a_cancellation_outlives_the_process() -> Result<()> {
     let stories = (1..=appends().await?.len()).map(|at| {
         let story = async move {
-            cancelled_and_killed_at(at)
+            Box::pin(cancelled_and_killed_at(at))
                 .await
                 .with_context(|| format!("cancelled at append {at}, then killed"))
         };

@@ -122,6 +122,7 @@ impl Stage {
                 "retries": 1, "retry_interval_seconds": 0, "offline_limit_seconds": 1,
                 "offline_interval_seconds": 1, "task_poll_seconds": 1, "reservation_seconds": 0,
                 "look_seconds": 0, "health_seconds": 600, "call_seconds": 20,
+                "import_quiet_seconds": 1,
             },
         }))?)
     }

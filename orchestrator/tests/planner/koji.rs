@@ -209,7 +209,11 @@ async fn what_koji_is_told_of_parents() {
         assert_eq!(recorded.images[&platform(name)], BaseIdentity::Id(expected), "{name}");
     }
     assert_eq!(recording.help, None, "a blank file makes no page");
-    assert_eq!(parents.bridge.count("FindBuild"), 2, "each build once, COPY --from not at all");
+    assert_eq!(
+        parents.bridge.count("FindBuild"),
+        3,
+        "each build and the release once, COPY --from not at all"
+    );
 }
 
 #[tokio::test]

@@ -146,12 +146,16 @@ async fn hub(engine: &Arc<Engine>, method: &Method, asked: Asked, body: Body) ->
         let (engine, connection) = (Arc::clone(engine), asked.connection);
         let wait = Duration::from_millis(milliseconds.min(LONGEST_DELAY));
         // It holds the engine, for whose release a hub waits that is stopped.
-        drop(tokio::task::spawn_blocking(move || {
-            std::thread::sleep(wait);
+        let carried_out = move || {
             engine.execute(&call, credentials, connection, None);
             if let Some(session) = session {
                 engine.inner().outliving.remove(&session);
             }
+        };
+        let runtime = tokio::runtime::Handle::current();
+        drop(tokio::task::spawn_blocking(move || {
+            runtime.block_on(tokio::time::sleep(wait));
+            carried_out();
         }));
         return lost(&asked.peer);
     }

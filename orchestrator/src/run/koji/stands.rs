@@ -33,7 +33,7 @@ pub async fn as_it_stands(
     match in_koji(flow).await {
         Ok(Some((record, missing))) => {
             failures.primary = after_import(failures.primary, &record, &missing);
-            failures.koji = Some(record);
+            failures.koji = Some(Box::new(record));
         }
         Ok(None) => {}
         Err(failure) => failures.later.push(failure),
