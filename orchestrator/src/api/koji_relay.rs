@@ -29,8 +29,8 @@ use crate::services::Services;
 const AT_ONCE: usize = 64;
 /// Messages of one file that wait for the bridge.
 const WAITING: usize = 4;
-/// Most bytes in one message.
-const MAX_DATA: usize = 1024 * 1024;
+/// Most bytes in one message, as the contract has it.
+const MAX_DATA: usize = 256 * 1024;
 /// Silence after which a call is given up, and the wait for a place.
 const STALL: Duration = Duration::from_secs(60);
 /// How long the bridge may take to say that the hub has everything. It may have
